@@ -1,0 +1,24 @@
+/**
+ * The clock contract: the only way this library learns the time or asks to be called later, so that tests and
+ * users can drive it. Real sockets use {@link systemClock}; a memory network brings its own.
+ */
+
+/** A timer that was set; opaque, given back to {@link Clock.clearTimer}. */
+export type TimerHandle = unknown;
+
+/** Time and timers. */
+export interface Clock {
+  /** Milliseconds since a fixed but arbitrary moment; never goes back. */
+  now(): number;
+  /** Calls `callback` once, `delayMs` from now. The timer alone does not keep the process alive. */
+  setTimer(callback: () => void, delayMs: number): TimerHandle;
+  /** Takes a timer back. Harmless when it has run or was taken back. */
+  clearTimer(timer: TimerHandle): void;
+}
+
+/** The machine's monotonic clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
+  clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
+};

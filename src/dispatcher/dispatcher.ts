@@ -1,0 +1,430 @@
+/**
+ * `Dispatcher`: asyncore's class. Subclass it and override the `handle…` methods. The methods here are the socket's,
+ * in asyncore's words, and the hooks with asyncore's defaults; how events reach the hooks is `dispatch.ts`.
+ */
+import type { Address } from "../base/address.ts";
+import { formatAddress } from "../base/address.ts";
+import { AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
+import { DISCONNECTED, OSError, osError } from "../base/errors.ts";
+import { defaultLimits } from "../socket/limits.ts";
+import type { SendData, Socket, StreamLimits } from "../socket/socket.ts";
+import { TcpSocket } from "../socket/tcp.ts";
+import { inTurn } from "../socket/turn.ts";
+import { type ChannelMap, socketMap } from "./channel-map.ts";
+import { DispatchedChannel, type HookResult } from "./dispatch.ts";
+import { writeLine } from "./log.ts";
+import { compactTraceback } from "./traceback.ts";
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/**
+ * A channel: a socket and the hooks that are called when something happens to it.
+ *
+ * Every hook may be `async`. A hook that throws or rejects costs its own channel only: the error goes to
+ * {@link handleError}, which logs it and closes the channel.
+ *
+ * @example An echo server
+ * ```ts
+ * class Echo extends Dispatcher {
+ *   override handleRead() {
+ *     this.send(this.recv());
+ *   }
+ *   override handleClose() {
+ *     this.close();
+ *   }
+ * }
+ * class Server extends Dispatcher {
+ *   constructor() {
+ *     super();
+ *     this.createSocket();
+ *     this.bind(["127.0.0.1", 0]);
+ *     this.listen();
+ *   }
+ *   override handleAccepted(socket: Socket) {
+ *     new Echo(socket);
+ *   }
+ * }
+ * ```
+ */
+export class Dispatcher extends DispatchedChannel {
+  /** Bounds and deadlines for the sockets of this class; see `streamLimits()`. An instance's are `socket.limits`. */
+  static limits: StreamLimits = defaultLimits;
+
+  /** The address given to `bind()` or `connect()`, or the peer's. */
+  addr: Address | undefined = undefined;
+  #closed = false;
+  #closeTold = false;
+
+  /**
+   * @param socket one to take over, as `handleAccepted` gets it; without, call `createSocket()`
+   * @param map where the channel is registered. Default: `socketMap`
+   */
+  constructor(socket?: Socket, map: ChannelMap = socketMap) {
+    super(map);
+    if (socket !== undefined) this.setSocket(socket);
+  }
+
+  // --- the socket --------------------------------------------------------------------------------------------
+
+  /**
+   * Makes a new, non-blocking socket and registers the channel. A socket the channel still had is closed.
+   *
+   * @throws {OSError} EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE
+   */
+  createSocket(family: number = AF_INET, type: number = SOCK_STREAM): void {
+    const socket = TcpSocket.create(family, type);
+    if (this.socket !== undefined) this.close();
+    this.setSocket(socket);
+  }
+
+  /** Takes `socket` over and registers the channel, in `map` if given. */
+  setSocket(socket: Socket, map?: ChannelMap): void {
+    const { limits } = this.constructor as typeof Dispatcher;
+    if (limits !== defaultLimits) socket.limits = limits;
+    this.#closed = false;
+    this.#closeTold = false;
+    this.socket = socket;
+    this.renumber();
+    if (socket.state === "open" || socket.state === "ended") {
+      this.connected = true;
+      this.addr = socket.getpeername();
+    }
+    socket.observe(this);
+    this.addChannel(map);
+  }
+
+  /** Lets the address be bound again while connections of an earlier server linger in TIME_WAIT (SO_REUSEADDR). */
+  setReuseAddr(): void {
+    try {
+      this.#need("setsockopt").setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
+    } catch (error) {
+      // asyncore: where it cannot be had, do without. The bind() that needed it tells.
+      if (!(error instanceof OSError)) throw error;
+    }
+  }
+
+  /**
+   * Binds to `address`: `[host, port]` (port 0: any free one, empty host: every interface) or a unix path. A stale
+   * unix socket file is replaced; a live one or a plain file never is.
+   *
+   * @throws {OSError} EADDRINUSE, EADDRNOTAVAIL, EACCES, EAFNOSUPPORT, ENAMETOOLONG, ENOENT, EINVAL (bound already)
+   * @throws {ArgumentTypeError|ArgumentRangeError} malformed address
+   */
+  bind(address: Address): void {
+    this.#need("bind").bind(address);
+    this.addr = address;
+  }
+
+  /** Listens; each connection calls `handleAccept()`. @throws {OSError} EADDRINUSE, EINVAL, EBADF */
+  listen(backlog: number = 512): void {
+    this.#need("listen").listen(backlog);
+    this.accepting = true;
+  }
+
+  /** The next waiting connection and its address, or null. @throws {OSError} EINVAL when not listening, EBADF */
+  accept(): [Socket, Address] | null {
+    const pair = this.#need("accept").accept();
+    return pair === undefined ? null : [pair[0], pair[1]];
+  }
+
+  /**
+   * Begins to connect; `handleConnect()` tells when it is done. A connect that fails calls `handleError()` with the
+   * {@link OSError}, always after this method has returned.
+   *
+   * @throws {OSError} misuse only: EISCONN, EALREADY, EINVAL (listening), EBADF, EAFNOSUPPORT, ENAMETOOLONG
+   * @throws {ArgumentTypeError|ArgumentRangeError} malformed address
+   */
+  connect(address: Address): void {
+    this.#need("connect").connect(address);
+    this.connected = false;
+    this.connecting = true;
+    this.addr = address;
+  }
+
+  /**
+   * Sends all of `data`: what the kernel does not take now is kept and follows. Sends of one turn go out in one
+   * write. The caller may reuse its memory at once.
+   *
+   * @returns the length in bytes; 0 when the connection is gone (`handleClose()` has been called)
+   * @throws {OSError} EBADF after `close()`; ENOTCONN before `connect()`; ENOBUFS when the queue would pass
+   *   `limits.maxBufferedBytes`: the connection is reset and the channel closed
+   * @throws {ArgumentTypeError} neither text nor bytes, or detached memory
+   */
+  send(data: SendData): number {
+    const socket = this.socket;
+    try {
+      if (socket === undefined) return this.#need("send").send(data);
+      return socket.send(data);
+    } catch (error) {
+      return this.#sendFailed(error, data);
+    }
+  }
+
+  // asyncore: a lost connection is handleClose()'s business and not an error of the sender. And an error of this
+  // channel must not break the hook of another that happened to write to it: it goes to this one's handleError().
+  #sendFailed(error: unknown, data: SendData): number {
+    if (!(error instanceof OSError)) throw error;
+    // `this.send(this.recv())` at the end of the stream: handleClose() has closed, and nothing is left to send.
+    if (this.#closed && isEmpty(data)) return 0;
+    if (this.#closed) throw error;
+    if (this.failing) return 0;
+    const foreign = inTurn() && !this.active;
+    if (DISCONNECTED.has(error.code) && this.connected) {
+      if (foreign) this.failLater(error);
+      else this.#disconnected();
+      return 0;
+    }
+    if (error.code === "ENOBUFS") this.failLater(error);
+    if (foreign) return 0;
+    throw error;
+  }
+
+  /**
+   * Up to `size` bytes of what has been received; without `size` the next chunk as it came, which costs no copy. An
+   * empty buffer when there is nothing now; at the end of the stream an empty buffer too, and `handleClose()` has
+   * been called, once.
+   *
+   * @throws {OSError} EBADF after `close()`, ETIMEDOUT …; a reset is an end of the stream
+   * @throws {ArgumentRangeError} negative or fractional size
+   */
+  recv(size?: number): Buffer {
+    let chunk: Buffer | undefined;
+    try {
+      chunk = this.#need("recv").recv(size);
+    } catch (error) {
+      if (this.#closed || !(error instanceof OSError) || !DISCONNECTED.has(error.code)) throw error;
+      chunk = EMPTY;
+    }
+    if (chunk === undefined || size === 0) return chunk ?? EMPTY;
+    if (chunk.length === 0) this.#disconnected();
+    return chunk;
+  }
+
+  #disconnected(): void {
+    if (this.#closeTold) return;
+    this.#closeTold = true;
+    this.track(this.handleClose());
+  }
+
+  /**
+   * Closes: no hook runs any more; what is queued is flushed, then FIN is sent, then the peer's is waited for, all
+   * in the background and each for a bounded time (`limits`). May be called again.
+   */
+  override close(): void {
+    this.#forget();
+    this.socket?.close();
+  }
+
+  /** Closes at once: drops what is queued and resets the connection. */
+  override abort(): void {
+    this.#forget();
+    this.socket?.abort();
+  }
+
+  #forget(): void {
+    this.connected = false;
+    this.accepting = false;
+    this.connecting = false;
+    this.#closed = true;
+    this.delChannel();
+  }
+
+  /** Whether the channel was closed and its socket is still flushing or waiting for the peer's FIN. */
+  get closing(): boolean {
+    const state = this.socket?.state;
+    return this.#closed && (state === "flushing" || state === "lingering");
+  }
+
+  /** `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`. What is queued goes out before the FIN. @throws {OSError} ENOTCONN, EBADF */
+  shutdown(how: number): void {
+    this.#need("shutdown").shutdown(how);
+  }
+
+  /** Bytes sent and not yet taken by the kernel. */
+  get bufferedAmount(): number {
+    return this.socket?.bufferedAmount ?? 0;
+  }
+
+  /** The socket's own address: right after `bind()` the real port. @throws {OSError} EBADF */
+  getsockname(): Address {
+    return this.#need("getsockname").getsockname();
+  }
+  /** The peer's address. @throws {OSError} ENOTCONN, EBADF */
+  getpeername(): Address {
+    return this.#need("getpeername").getpeername();
+  }
+  /** An integer option. @throws {OSError} ENOPROTOOPT, EBADF, ENOSYS without the C library */
+  getsockopt(level: number, name: number): number {
+    return this.#need("getsockopt").getsockopt(level, name);
+  }
+  /** Sets an integer option. @throws {OSError} as {@link getsockopt} */
+  setsockopt(level: number, name: number, value: number): void {
+    this.#need("setsockopt").setsockopt(level, name, value);
+  }
+  /** The descriptor, -1 when there is none. */
+  fileno(): number {
+    return this.socket?.fileno() ?? -1;
+  }
+
+  #need(syscall: string): Socket {
+    const socket = this.socket;
+    if (socket === undefined)
+      throw osError("ENOTSOCK", { syscall, detail: "no socket: call createSocket() first" });
+    return socket;
+  }
+
+  // --- predicates --------------------------------------------------------------------------------------------
+
+  /** Whether this channel wants to read. False pauses the socket, and the peer feels it. Default: true. */
+  override readable(): boolean {
+    return true;
+  }
+  /** Whether this channel wants `handleWrite()` called. Default: true. */
+  override writable(): boolean {
+    return true;
+  }
+
+  protected override watchesWrite(): boolean {
+    const base = Dispatcher.prototype;
+    return (
+      this.writable !== base.writable ||
+      this.handleWrite !== base.handleWrite ||
+      this.handleWriteEvent !== base.handleWriteEvent
+    );
+  }
+
+  override asksEachPass(): boolean {
+    return this.readable !== Dispatcher.prototype.readable || this.watchesWrite();
+  }
+
+  // --- events ------------------------------------------------------------------------------------------------
+
+  /** A read event: `handleAccept()` on a listener, else `handleRead()`, after `handleConnectEvent()` if it was still connecting. */
+  override handleReadEvent(): HookResult {
+    if (this.accepting) return this.handleAccept();
+    if (!this.connected && this.connecting) {
+      const connected = this.handleConnectEvent();
+      // An async handleConnect holds the read back; the event stays.
+      if (connected !== undefined || this.#closed) return connected;
+    }
+    return this.handleRead();
+  }
+
+  /** A write event: `handleWrite()`, after `handleConnectEvent()` if it was still connecting. */
+  override handleWriteEvent(): HookResult {
+    if (this.accepting) return undefined;
+    if (!this.connected && this.connecting) {
+      const connected = this.handleConnectEvent();
+      if (connected !== undefined || this.#closed) return connected;
+    }
+    return this.handleWrite();
+  }
+
+  /** Urgent data: `handleClose()` when the socket has an error, else `handleExpt()`. */
+  handleExptEvent(): HookResult {
+    return this.socket?.takeError() === undefined ? this.handleExpt() : this.handleClose();
+  }
+
+  /** The connect has ended: throws its error, or calls `handleConnect()` and sets `connected`. @throws {OSError} */
+  override handleConnectEvent(): HookResult {
+    const error = this.socket?.takeError();
+    if (error !== undefined) throw error;
+    const result = this.handleConnect();
+    if (!this.#closed) {
+      this.connected = true;
+      this.connecting = false;
+    }
+    return result;
+  }
+
+  // --- hooks -------------------------------------------------------------------------------------------------
+
+  /** There is something to `recv()`. */
+  handleRead(): HookResult {
+    this.logInfo("unhandled read event", "warning");
+  }
+  /** There is room to `send()`, and `writable()` was true. */
+  handleWrite(): HookResult {
+    this.logInfo("unhandled write event", "warning");
+  }
+  /** There is urgent data. */
+  handleExpt(): HookResult {
+    this.logInfo("unhandled incoming priority event", "warning");
+  }
+  /** The connection stands. `connected` becomes true when this returns. */
+  handleConnect(): HookResult {
+    this.logInfo("unhandled connect event", "warning");
+  }
+  /** The peer has ended the connection, or it was lost. Default: warns and closes. */
+  handleClose(): HookResult {
+    this.logInfo("unhandled close event", "warning");
+    this.close();
+  }
+  /** A connection is waiting. Default: accepts it and calls `handleAccepted()`. */
+  handleAccept(): HookResult {
+    const pair = this.accept();
+    if (pair === null) return undefined;
+    const [socket, address] = pair;
+    try {
+      return this.handleAccepted(socket, address);
+    } catch (error) {
+      // Nobody will ever answer this peer.
+      socket.close();
+      throw error;
+    }
+  }
+  /** A connection was accepted: give `socket` to a new dispatcher. Default: closes it and warns. */
+  handleAccepted(socket: Socket, _address: Address): HookResult {
+    socket.close();
+    this.logInfo("unhandled accepted event", "warning");
+  }
+  /** A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. */
+  override handleError(error: unknown): HookResult {
+    this.logInfo(this.#describeFailure(error), "error");
+    return this.handleClose();
+  }
+
+  #describeFailure(error: unknown): string {
+    const { type, message, info } = compactTraceback(error);
+    return `uncaptured exception, closing channel ${this.#name()} (${type}:${message}${info === "" ? "" : ` ${info}`})`;
+  }
+
+  #name(): string {
+    try {
+      return String(this);
+    } catch {
+      return `<a ${this.constructor.name} whose toString() throws>`;
+    }
+  }
+
+  protected override reportFatal(error: unknown): void {
+    writeLine("stderr", `error: ${this.#describeFailure(error)}`);
+  }
+
+  // --- log ---------------------------------------------------------------------------------------------------
+
+  /** Types of `logInfo()` messages that are not written. Default: warnings. */
+  static ignoreLogTypes: ReadonlySet<string> = new Set(["warning"]);
+
+  /** For hits: writes `log: message` to standard error. */
+  log(message: string): void {
+    writeLine("stderr", `log: ${message}`);
+  }
+  /** For what is worth knowing (`info`, `warning`, `error`): writes `type: message` to standard output. */
+  logInfo(message: string, type: string = "info"): void {
+    const { ignoreLogTypes } = this.constructor as typeof Dispatcher;
+    if (!ignoreLogTypes.has(type)) writeLine("stdout", `${type}: ${message}`);
+  }
+
+  /** `<Echo connected 127.0.0.1:50312 #7>`. */
+  override toString(): string {
+    const state =
+      this.accepting && this.addr !== undefined ? " listening" : this.connected ? " connected" : "";
+    const address = this.addr === undefined ? "" : ` ${formatAddress(this.addr)}`;
+    return `<${this.constructor.name}${state}${address} #${this.number}>`;
+  }
+}
+
+function isEmpty(data: SendData): boolean {
+  return (typeof data === "string" ? data.length : data.byteLength) === 0;
+}

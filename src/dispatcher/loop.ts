@@ -1,0 +1,184 @@
+/**
+ * Poll mode: asyncore's `loop()`, `poll()` and `close_all()`. A pass shows a program what select(2) would have
+ * shown it: who wants to read and write is asked first, then one wait, then reads, then writes. The waiting is
+ * Bun's event loop; events have been recorded on the channels when the pass goes on.
+ */
+import { ArgumentRangeError, ExitNow, OSError } from "../base/errors.ts";
+import { enterTurn, leaveTurn } from "../socket/turn.ts";
+import { Act, type Channel, type ChannelMap, socketMap } from "./channel-map.ts";
+
+/** Options of {@link loop}. */
+export interface LoopOptions {
+  /** Longest wait of one pass in seconds. Default 30. */
+  readonly timeout?: number;
+  /** As with poll(2): each channel's events together, instead of all reads before all writes. Default false. */
+  readonly usePoll?: boolean;
+  /** The channels. Default: `socketMap`. */
+  readonly map?: ChannelMap;
+  /** How many passes to make. Default: until the map is empty. */
+  readonly count?: number;
+  /** Ends the loop after the pass under way; the promise resolves, the channels stay open. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Runs the channels' hooks until the map is empty (or `count` passes were made). From the first call on, hooks of
+ * this map run inside `loop()` and `poll()` only.
+ *
+ * @throws {ExitNow} which a hook threw
+ * @throws {ArgumentRangeError} a timeout that is negative or not a number
+ *
+ * @example A server in the manner of asyncore
+ * ```ts
+ * new EchoServer(["127.0.0.1", 8007]);
+ * await loop();
+ * ```
+ */
+export async function loop(options: LoopOptions = {}): Promise<void> {
+  const { timeout = 30, usePoll = false, map = socketMap, signal } = options;
+  let passes = options.count ?? Infinity;
+  const wake = (): void => map.interrupt();
+  const stopped = (): boolean => signal?.aborted === true;
+  signal?.addEventListener("abort", wake);
+  try {
+    while (map.size > 0 && passes > 0 && !stopped()) {
+      passes--;
+      await pass(timeout, map, usePoll);
+    }
+  } finally {
+    signal?.removeEventListener("abort", wake);
+  }
+}
+
+/**
+ * One pass: waits up to `timeout` seconds (default 0: looks and goes on) for an event, then runs the hooks of all
+ * channels that have one.
+ *
+ * @throws as {@link loop}
+ */
+export async function poll(timeout: number = 0, map: ChannelMap = socketMap): Promise<void> {
+  await pass(timeout, map, false);
+}
+
+interface Interest {
+  readonly channel: Channel;
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+async function pass(timeout: number, map: ChannelMap, usePoll: boolean): Promise<void> {
+  if (typeof timeout !== "number" || !(timeout >= 0)) {
+    throw new ArgumentRangeError(`timeout: a number of seconds of at least 0, not ${String(timeout)}`);
+  }
+  map.startPolling();
+  if (map.size === 0) return;
+  map.throwExit();
+  map.admitFresh();
+  const asked = ask(map);
+  await wait(timeout, map, asked);
+  map.throwExit();
+  const due = collect(map, asked);
+  if (usePoll) {
+    for (const { channel, read, write } of due) {
+      if (read) act(map, channel, Act.Read);
+      if (write) act(map, channel, Act.Write);
+    }
+    return;
+  }
+  for (const { channel, read } of due) if (read) act(map, channel, Act.Read);
+  for (const { channel, write } of due) if (write) act(map, channel, Act.Write);
+}
+
+// Only classes with predicates of their own are asked: ten thousand idle default channels cost a pass nothing.
+function ask(map: ChannelMap): Interest[] {
+  const interests: Interest[] = [];
+  for (const channel of map.asked) {
+    const read = channel.wantsEvent(Act.Read);
+    const write = !channel.accepting && channel.wantsEvent(Act.Write);
+    if (read || write) interests.push({ channel, read, write });
+  }
+  return interests;
+}
+
+// select(2) returns at once when something is ready, else when something becomes so, else after the timeout.
+async function wait(timeout: number, map: ChannelMap, asked: Interest[]): Promise<void> {
+  await nextTurn();
+  if (isDue(map, asked)) return;
+  if (timeout === 0) {
+    // The turn that ended may have been the rest of one that was under way; after a whole one the kernel was asked.
+    await nextTurn();
+    return;
+  }
+  const timer = setTimeout(() => map.interrupt(), Math.min(timeout * 1000, LONGEST_TIMER_MS));
+  try {
+    // A channel that came meanwhile has not been asked yet: it is the next pass's.
+    while (!map.takeInterrupt() && !map.hasFresh && map.size > 0) {
+      await map.event();
+      // The events of one wake-up of Bun's loop belong to one pass, as select would return them together.
+      await nextTurn();
+      if (isDue(map, asked)) return;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+const nextTurn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+
+const asksRead = (interest: Interest): boolean => interest.read && interest.channel.isEventDue(Act.Read);
+const asksWrite = (interest: Interest): boolean => interest.write && interest.channel.isEventDue(Act.Write);
+// A channel with default predicates wants to read always, and to write only until it is connected.
+const defaultWrite = (channel: Channel): boolean => channel.connecting && channel.isEventDue(Act.Write);
+const isDefaultDue = (channel: Channel): boolean => channel.isEventDue(Act.Read) || defaultWrite(channel);
+
+function isDue(map: ChannelMap, asked: Interest[]): boolean {
+  map.forgetMarks(isDefaultDue);
+  return map.ready.size > 0 || asked.some((interest) => asksRead(interest) || asksWrite(interest));
+}
+
+// In the order of the map, which is that of the channels' numbers: as a snapshot of asyncore's dictionary is.
+function collect(map: ChannelMap, asked: Interest[]): Interest[] {
+  const due = asked
+    .map(({ channel, read, write }) => ({
+      channel,
+      read: read && channel.isEventDue(Act.Read),
+      write: write && channel.isEventDue(Act.Write),
+    }))
+    .filter(({ read, write }) => read || write);
+  map.forgetMarks(isDefaultDue);
+  for (const channel of map.ready) {
+    due.push({ channel, read: channel.isEventDue(Act.Read), write: defaultWrite(channel) });
+  }
+  return due.length > 1 ? due.toSorted((a, b) => a.channel.number - b.channel.number) : due;
+}
+
+// An earlier hook of this pass may have closed the channel, or changed what was so.
+function act(map: ChannelMap, channel: Channel, kind: Act): void {
+  if (map.get(channel.number) !== channel || !channel.isEventDue(kind)) return;
+  map.ready.delete(channel);
+  enterTurn();
+  channel.dispatchEvent(kind);
+  leaveTurn();
+  // Level-triggered: a channel with default predicates is not asked, so what it left must be remembered.
+  if (map.get(channel.number) === channel && isDefaultDue(channel)) map.ready.add(channel);
+  map.throwExit();
+}
+
+/** Closes every channel of `map` (default: `socketMap`) and empties it. An error in one ends it unless `ignoreAll`. */
+export function closeAll(map: ChannelMap = socketMap, ignoreAll: boolean = false): void {
+  // close() takes the channel out of the map, which a Map's iterator allows.
+  for (const channel of map.values()) {
+    try {
+      channel.close();
+    } catch (error) {
+      if (error instanceof ExitNow) throw error;
+      if (!ignoreAll && !(error instanceof OSError && error.code === "EBADF")) throw error;
+    }
+  }
+  map.clear();
+}

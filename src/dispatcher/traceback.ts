@@ -1,0 +1,66 @@
+/** Where an error came from, in one line: what `handleError` logs (asyncore's `compact_traceback`). */
+import { dirname } from "node:path";
+
+/** One frame of a traceback. */
+export interface Frame {
+  readonly file: string;
+  /** `"?"` for code outside any function. */
+  readonly function: string;
+  readonly line: number;
+}
+
+/** What {@link compactTraceback} found out. */
+export interface CompactTraceback {
+  /** The innermost frame of the user's source; undefined for a value thrown without a stack. */
+  readonly at: Frame | undefined;
+  /** The error's class. */
+  readonly type: string;
+  readonly message: string;
+  /** All of the user's frames, outermost first: `[file|function|line] [file|function|line]`. */
+  readonly info: string;
+}
+
+// This library's own frames say nothing about the mistake.
+const ownFolder = `${dirname(import.meta.dirname)}/`;
+const FRAME = /^\s+at (?:(?:async )?(.+?) \()?(.+?):(\d+)(?::\d+)?\)?$/;
+
+/** Takes an error's stack apart. Frames of this library, of Bun and of node are left out. */
+export function compactTraceback(error: unknown): CompactTraceback {
+  const frames: Frame[] = [];
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  for (const line of stack.split("\n")) {
+    const match = FRAME.exec(line);
+    const file = match?.[2];
+    if (match === null || file === undefined || file.startsWith(ownFolder) || isRuntime(file)) continue;
+    frames.push({ file, function: match[1] ?? "?", line: Number(match[3]) });
+  }
+  return {
+    at: frames[0],
+    type: typeName(error),
+    message: messageOf(error),
+    info: frames
+      .toReversed()
+      .map((frame) => `[${frame.file}|${frame.function}|${frame.line}]`)
+      .join(" "),
+  };
+}
+
+function isRuntime(file: string): boolean {
+  return (
+    file === "native" || file.startsWith("node:") || file.startsWith("bun:") || file.startsWith("internal:")
+  );
+}
+
+function typeName(error: unknown): string {
+  if (error instanceof Error) return error.constructor === Object ? error.name : error.constructor.name;
+  return error === null ? "null" : typeof error;
+}
+
+// A thrown value may be anything, and its text may throw in turn.
+function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? error.message : String(error);
+  } catch {
+    return "(a value whose text cannot be had)";
+  }
+}

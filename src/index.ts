@@ -1,0 +1,17 @@
+/** The public API of `asyncore`: re-exports only. */
+export type { Address } from "./base/address.ts";
+export { formatAddress, sameAddress } from "./base/address.ts";
+export type { Clock, TimerHandle } from "./base/clock.ts";
+export { systemClock } from "./base/clock.ts";
+export * from "./base/constants.ts";
+export * from "./base/errors.ts";
+export type { Channel } from "./dispatcher/channel-map.ts";
+export { ChannelMap, socketMap } from "./dispatcher/channel-map.ts";
+export type { HookResult } from "./dispatcher/dispatch.ts";
+export { Dispatcher } from "./dispatcher/dispatcher.ts";
+export type { LoopOptions } from "./dispatcher/loop.ts";
+export { closeAll, loop, poll } from "./dispatcher/loop.ts";
+export type { CompactTraceback, Frame } from "./dispatcher/traceback.ts";
+export { compactTraceback } from "./dispatcher/traceback.ts";
+export { defaultLimits, streamLimits } from "./socket/limits.ts";
+export type { SendData, Socket, SocketObserver, SocketState, StreamLimits } from "./socket/socket.ts";

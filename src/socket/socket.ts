@@ -1,0 +1,128 @@
+/**
+ * THE CONTRACT. What a dispatcher may expect of a socket, whatever carries its bytes: TCP, unix, memory, a user's
+ * own kind. Everything above `socket/` is written against this file; the conformance suite in `asyncore/testing`
+ * says in running code what the sentences here say.
+ *
+ * A socket never calls a user's hook. It records what happened (bytes, end of stream, room to write, connected,
+ * failed) and tells its one {@link SocketObserver} to look at {@link Socket.readReady} and
+ * {@link Socket.writeReady}; when to act on that is the observer's business. Both are level-triggered: they stay
+ * true until what caused them was taken.
+ *
+ * Expected conditions are values: nothing to read is `undefined`, end of stream an empty buffer, a full kernel
+ * buffer no condition at all (the socket keeps the rest). Errors are {@link OSError}s.
+ */
+import type { Address } from "../base/address.ts";
+import type { OSError } from "../base/errors.ts";
+
+/** Bytes a program may send. Strings go out as UTF-8. */
+export type SendData = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+/** Whoever a socket reports to: the dispatcher that holds it. */
+export interface SocketObserver {
+  /** The wire told something: look at `readReady` and `writeReady`, now if you like. May be called when nothing changed. */
+  socketReady(): void;
+  /** The same, but from inside a call of the owner's (`send`, `shutdown` …): look after that call has returned. */
+  socketChanged(): void;
+}
+
+/** Bounds and deadlines of one stream. One frozen object serves any number of sockets; see {@link streamLimits}. */
+export interface StreamLimits {
+  /** `writeReady` is false from here … Default 64 KiB. */
+  readonly highWaterBytes: number;
+  /** … until the queue has fallen to here. Default a quarter of the high water mark. */
+  readonly lowWaterBytes: number;
+  /** Most memory a send queue may hold; the send that would pass it fails with ENOBUFS. Default 64 MiB. */
+  readonly maxBufferedBytes: number;
+  /** Longest time a connect may take, name look-up included. Default 60 s. */
+  readonly connectTimeoutMs: number;
+  /** Longest wait, after `close()`, for the peer to take more of what is queued. Default 30 s. */
+  readonly closeTimeoutMs: number;
+  /** Longest wait for the peer's FIN after ours. Default 5 s. */
+  readonly lingerTimeoutMs: number;
+}
+
+/** What became of a socket. Each is entered once; the picture is in `stream-socket.ts`. */
+export type SocketState =
+  | "idle"
+  | "listening"
+  | "connecting"
+  | "open"
+  | "ended"
+  | "flushing"
+  | "lingering"
+  | "closed";
+
+/** A non-blocking socket. */
+export interface Socket {
+  /** `AF_INET`, `AF_INET6` or `AF_UNIX`. */
+  readonly family: number;
+  /** `SOCK_STREAM`. */
+  readonly type: number;
+  readonly state: SocketState;
+  /** May be replaced at any time. */
+  limits: StreamLimits;
+
+  /** Bytes accepted by `send()` and not yet taken by the kernel. */
+  readonly bufferedAmount: number;
+  /** Bytes handed out by `recv()` so far. */
+  readonly bytesRead: number;
+  /** Bytes accepted by `send()` so far. */
+  readonly bytesSent: number;
+
+  /** `recv()`, or on a listener `accept()`, has something to say: bytes, a connection, end of stream, an error. */
+  readonly readReady: boolean;
+  /** Open with room below the water marks, or failed: a send would be taken, or would tell the error. */
+  readonly writeReady: boolean;
+
+  /** Names the one observer; undefined takes it away. A socket without one stops reading from its peer. */
+  observe(observer: SocketObserver | undefined): void;
+
+  /** @throws {OSError} EADDRINUSE, EADDRNOTAVAIL, EACCES, EINVAL (bound already) … */
+  bind(address: Address): void;
+  /** @throws {OSError} EINVAL when connected or already listening, EADDRINUSE … */
+  listen(backlog: number): void;
+  /** The next connection, or undefined when there is none. @throws {OSError} EINVAL when not listening */
+  accept(): readonly [Socket, Address] | undefined;
+  /**
+   * Begins to connect. Only misuse is thrown (EISCONN, EALREADY, EINVAL while listening, a malformed address);
+   * how the attempt ends is told by `readReady`/`writeReady` and {@link takeError}, never before this returns.
+   */
+  connect(address: Address): void;
+
+  /**
+   * Accepts all of `data`, or throws. The caller may reuse its memory at once.
+   * @returns the length of `data` in bytes
+   * @throws {OSError} ENOTCONN never connected; EPIPE after `shutdown(SHUT_WR)`; EBADF after `close()`; ENOBUFS over
+   *   the cap, and the socket is then aborted; ECONNRESET, EPIPE, ETIMEDOUT when the connection was lost
+   * @throws {ArgumentTypeError} neither text nor bytes, or detached memory
+   */
+  send(data: SendData): number;
+  /**
+   * Up to `size` bytes (default: the rest of the first chunk as it came); an empty buffer at end of stream;
+   * undefined when there is nothing to read now. A recorded error is thrown once the bytes before it were taken.
+   */
+  recv(size?: number): Buffer | undefined;
+  /** Writes what was sent so far without waiting for the end of the turn. */
+  flush(): void;
+  /** `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`. What is queued goes out before the FIN. @throws {OSError} ENOTCONN, EBADF */
+  shutdown(how: number): void;
+
+  /** Flushes, sends FIN, waits a bounded time for the peer's, releases. Returns at once; may be called again. */
+  close(): void;
+  /** Drops what is queued and resets the connection. Returns when the descriptor is released. */
+  abort(): void;
+
+  /** The error a connect or the connection ended with, which reading clears (`SO_ERROR`). */
+  takeError(): OSError | undefined;
+
+  /** Own address. @throws {OSError} EBADF */
+  getsockname(): Address;
+  /** The peer's address. @throws {OSError} ENOTCONN, EBADF */
+  getpeername(): Address;
+  /** @throws {OSError} ENOPROTOOPT, EBADF, ENOSYS where the platform's C library is out of reach */
+  getsockopt(level: number, name: number): number;
+  /** @throws {OSError} as {@link getsockopt} */
+  setsockopt(level: number, name: number, value: number): void;
+  /** The descriptor, -1 when there is none (closed, memory, or not opened yet). */
+  fileno(): number;
+}

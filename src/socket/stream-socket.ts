@@ -1,0 +1,558 @@
+/**
+ * What every stream shares: the write queue, the read buffer, half-close, and the close machine. A kind of socket
+ * (TCP, memory) extends it with six wire operations and calls the `wire…ed` methods when the wire tells something.
+ * Must never run a user's code and never throw from a wire callback.
+ *
+ *                  opened                        close()
+ *   idle ──► connecting ───► open ──────────────────────────────► flushing ── all written: FIN ──► lingering
+ *    │            │           │ │                                    │                                │
+ *    │            │ failed    │ └ RST, or FIN both ways ──► ended    │ RST, no progress for           │ peer's FIN,
+ *    │            └───────────┼──────────────────────────►    │     │ closeTimeoutMs                 │ lingerTimeoutMs
+ *    ▼                        ▼                               ▼     ▼                                ▼
+ *  closed ◄──────────────── abort() ◄────────────────── close() ◄────────────────────────────────────┘
+ *   (idle ──► listening ──► closed belongs to tcp.ts)
+ *
+ * ended: nothing more will come or go, but bytes that came before can still be read. From flushing on the observer
+ * is gone, and what the peer sends is read and thrown away: unread bytes would make the kernel answer our FIN's
+ * data with RST. Where the peer's FIN came first, the socket is released at once, for then nothing can be unread.
+ */
+import type { Address } from "../base/address.ts";
+import { type Clock, systemClock, type TimerHandle } from "../base/clock.ts";
+import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from "../base/constants.ts";
+import { ArgumentRangeError, ArgumentTypeError, osError, type OSError } from "../base/errors.ts";
+import { ReadBuffer } from "../bytes/read-buffer.ts";
+import { WriteQueue } from "../bytes/write-queue.ts";
+import { defaultLimits } from "./limits.ts";
+import type { SendData, Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import { type Flushable, queueFlush } from "./turn.ts";
+
+/** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
+const DIRECT_WRITE_BYTES = 32 * 1024;
+
+// setTimeout() fires at once beyond this; 24 days are as good as never.
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+export abstract class StreamSocket implements Socket, Flushable {
+  readonly family: number;
+  limits: StreamLimits = defaultLimits;
+  bytesRead = 0;
+  bytesSent = 0;
+  #state: SocketState;
+  #observer: SocketObserver | undefined;
+  readonly #queue = new WriteQueue();
+  readonly #input = new ReadBuffer();
+  #error: OSError | undefined;
+  #timer: TimerHandle;
+  /** The peer's FIN, or the end of everything, was recorded. */
+  #eof = false;
+  /** `recv()` has told the end of the stream. */
+  #eofTold = false;
+  #readShut = false;
+  /** A write said that the connection is gone, and the wire has not told its end yet. */
+  #broken: OSError | undefined;
+  /** A FIN is to follow what is queued. */
+  #finWanted = false;
+  #finSent = false;
+  /** The last write came short; drain will tell. */
+  #blocked = false;
+  /** The queue reached the high water mark and has not fallen to the low one. */
+  #high = false;
+  #paused = false;
+  #flushQueued = false;
+
+  constructor(family: number, state: "idle" | "open") {
+    this.family = family;
+    this.#state = state;
+  }
+
+  // --- the wire: what a kind of socket provides ------------------------------------------------------------
+
+  /** Writes without blocking. @returns how many bytes were taken, -1 when the connection is gone */
+  protected abstract wireWrite(bytes: Uint8Array, offset: number, length: number): number;
+  /** Sends FIN. */
+  protected abstract wireShutdown(): void;
+  protected abstract wirePause(): void;
+  protected abstract wireResume(): void;
+  /** Releases the descriptor; what the kernel holds still goes out. May call `wireClosed` before it returns. */
+  protected abstract wireClose(): void;
+  /** Resets and releases. May call `wireClosed` before it returns. */
+  protected abstract wireTerminate(): void;
+
+  // --- the wire: what it tells -----------------------------------------------------------------------------
+
+  /** connect() succeeded. */
+  protected wireOpened(): void {
+    if (this.#state !== "connecting") return;
+    this.#clearTimer();
+    this.#state = "open";
+    this.flush();
+    this.#observer?.socketReady();
+  }
+
+  /** connect() failed. */
+  protected wireFailed(error: OSError): void {
+    if (this.#state !== "connecting") return;
+    this.#error = error;
+    this.#end();
+    this.#observer?.socketReady();
+  }
+
+  /** Bytes came. The hottest line of the library: one store, one call. */
+  protected wireReceived(chunk: Buffer): void {
+    if (this.#state !== "open" || this.#readShut) return;
+    const input = this.#input;
+    const waiting = input.length !== 0;
+    input.push(chunk);
+    this.#observer?.socketReady();
+    // Nobody takes the bytes: after the second chunk that was left lying, the peer has to wait.
+    if (input.length !== 0 && (waiting || this.#observer === undefined)) this.#pause();
+  }
+
+  /** There may be room again. Harmless when there is not. */
+  protected wireDrained(): void {
+    if (this.#state !== "open" && this.#state !== "flushing") return;
+    const before = this.#queue.length;
+    this.#blocked = false;
+    this.flush();
+    if (this.#state === "flushing") {
+      // Bounded although it starts anew: the queue is finite, and each wait must make it shorter.
+      if (this.#queue.length < before) this.#armFlushDeadline();
+    } else if (this.writeReady) this.#observer?.socketReady();
+  }
+
+  /** The peer's FIN came. */
+  protected wireEnded(): void {
+    if (this.#eof) return;
+    if (this.#broken !== undefined) {
+      this.wireClosed(undefined);
+      this.wireTerminate();
+      return;
+    }
+    this.#eof = true;
+    this.#observer?.socketReady();
+  }
+
+  /**
+   * The descriptor is gone, with the error where there was one. After both FINs there is none; without our FIN
+   * there always is (a reset that a write met first looks like a clean end to Bun, but is not).
+   */
+  protected wireClosed(error: OSError | undefined): void {
+    switch (this.#state) {
+      case "connecting":
+        this.wireFailed(error ?? osError("ECONNABORTED", { syscall: "connect" }));
+        return;
+      case "open":
+        this.#error ??= error ?? this.#broken;
+        if (!this.#finSent) this.#error ??= osError("ECONNRESET", { syscall: "recv" });
+        this.#end();
+        this.#observer?.socketReady();
+        return;
+      case "flushing":
+      case "lingering":
+        this.#release();
+        return;
+      case "idle":
+      case "listening":
+      case "ended":
+      case "closed":
+    }
+  }
+
+  // --- state ------------------------------------------------------------------------------------------------
+
+  get type(): number {
+    return SOCK_STREAM;
+  }
+  get state(): SocketState {
+    return this.#state;
+  }
+  get bufferedAmount(): number {
+    return this.#queue.length;
+  }
+  /** The peer's FIN has been seen, or the connection is over. */
+  get eof(): boolean {
+    return this.#eof;
+  }
+  get readReady(): boolean {
+    if (this.#input.length !== 0) return true;
+    return (this.#eof || this.#error !== undefined) && !this.#eofTold;
+  }
+  get writeReady(): boolean {
+    if (this.#state === "open") return !this.#high && !this.#finWanted;
+    return this.#state === "ended" && this.#error !== undefined;
+  }
+
+  protected get clock(): Clock {
+    return systemClock;
+  }
+  protected get observer(): SocketObserver | undefined {
+    return this.#observer;
+  }
+
+  observe(observer: SocketObserver | undefined): void {
+    this.#observer = observer;
+    if (observer === undefined && this.#state === "open") this.#pause();
+    else if (this.#input.length === 0) this.#resume();
+  }
+
+  takeError(): OSError | undefined {
+    const error = this.#error;
+    this.#error = undefined;
+    return error;
+  }
+
+  /** For the kind that opens: connecting begins. */
+  protected startConnecting(): void {
+    this.#state = "connecting";
+    this.#arm(this.limits.connectTimeoutMs, () => {
+      this.wireFailed(this.connectTimedOut());
+      this.wireTerminate();
+    });
+  }
+
+  protected startListening(): void {
+    this.#state = "listening";
+  }
+
+  /** The error of a connect that its deadline ended. */
+  protected connectTimedOut(): OSError {
+    return osError("ETIMEDOUT", { syscall: "connect" });
+  }
+
+  // --- sending ----------------------------------------------------------------------------------------------
+
+  send(data: SendData): number {
+    if (
+      this.#finWanted ||
+      this.#broken !== undefined ||
+      (this.#state !== "open" && this.#state !== "connecting")
+    ) {
+      this.#refuseSend();
+    }
+    if (typeof data !== "string") return this.#sendBytes(bytesOf(data));
+    if (data.length >= DIRECT_WRITE_BYTES) return this.#sendBytes(Buffer.from(data));
+    const queue = this.#queue;
+    // A UTF-16 code unit becomes at most three bytes: only near the cap is the exact length worth its price.
+    const room = this.limits.maxBufferedBytes - queue.charge;
+    if (data.length * 3 > room && Buffer.byteLength(data) > room) this.#overflow(Buffer.byteLength(data));
+    const bytes = queue.appendText(data);
+    this.#appended(bytes);
+    return bytes;
+  }
+
+  #sendBytes(bytes: Uint8Array): number {
+    const queue = this.#queue;
+    const count = bytes.length;
+    if (count === 0) return 0;
+    let taken = 0;
+    if (count >= DIRECT_WRITE_BYTES && this.#state === "open") {
+      this.flush();
+      if (!this.#blocked && queue.length === 0) {
+        taken = this.wireWrite(bytes, 0, count);
+        if (taken < 0) {
+          this.#writeFailed();
+          return count;
+        }
+        if (taken < count) this.#blocked = true;
+      }
+    }
+    if (taken < count) {
+      if (queue.charge + count - taken > this.limits.maxBufferedBytes) this.#overflow(count);
+      if (this.#blocked) queue.stall();
+      queue.append(bytes, taken);
+    }
+    this.#appended(count);
+    return count;
+  }
+
+  #appended(count: number): void {
+    this.bytesSent += count;
+    const queue = this.#queue;
+    if (queue.length >= this.limits.highWaterBytes && queue.length > 0) this.#high = true;
+    if (this.#blocked || this.#state !== "open") return;
+    if (queue.blockFilled) this.flush();
+    else if (!this.#flushQueued && queue.length > 0) {
+      this.#flushQueued = true;
+      queueFlush(this);
+    }
+  }
+
+  flush(): void {
+    this.#flushQueued = false;
+    if (this.#blocked || (this.#state !== "open" && this.#state !== "flushing")) return;
+    const queue = this.#queue;
+    let front = queue.front;
+    while (front !== undefined) {
+      const length = queue.frontLength;
+      const taken = this.wireWrite(front, queue.start, length);
+      if (taken < 0) {
+        this.#writeFailed();
+        return;
+      }
+      queue.consume(taken);
+      if (taken < length) {
+        this.#blocked = true;
+        queue.stall();
+        break;
+      }
+      front = queue.front;
+    }
+    queue.release();
+    if (queue.length === 0 && this.#finWanted) this.#sendFin();
+    if (this.#high && queue.length <= this.limits.lowWaterBytes) {
+      this.#high = false;
+      this.#observer?.socketChanged();
+    }
+  }
+
+  // The wire said -1: the connection is gone, and Bun may report that as a clean end. The error is kept for then;
+  // until then bytes that came before the reset can still arrive, and are not thrown away.
+  #writeFailed(): void {
+    this.#queue.clear();
+    if (this.#state === "flushing") {
+      this.#release();
+      this.wireTerminate();
+      return;
+    }
+    this.#broken = osError(this.#eof ? "EPIPE" : "ECONNRESET", { syscall: "send" });
+    this.#blocked = true;
+    this.#resume();
+    this.#arm(this.limits.lingerTimeoutMs, () => {
+      this.wireClosed(undefined);
+      this.wireTerminate();
+    });
+  }
+
+  #refuseSend(): never {
+    const syscall = "send";
+    switch (this.#state) {
+      case "idle":
+      case "listening":
+        throw osError("ENOTCONN", { syscall });
+      case "flushing":
+      case "lingering":
+      case "closed":
+        throw osError("EBADF", { syscall, detail: "the socket is closed" });
+      case "connecting":
+      case "open":
+        throw this.#broken ?? osError("EPIPE", { syscall, detail: "sending was shut down" });
+      case "ended":
+        throw this.takeError() ?? osError("EPIPE", { syscall });
+    }
+  }
+
+  #overflow(count: number): never {
+    const queued = this.#queue.length;
+    const error = osError("ENOBUFS", {
+      syscall: "send",
+      detail: `${count} bytes on top of ${queued} queued pass the cap of ${this.limits.maxBufferedBytes}`,
+    });
+    // What is missing must not look like the end of the stream to the peer: RST, not FIN.
+    this.#error = error;
+    this.#input.clear();
+    this.#end();
+    this.wireTerminate();
+    this.#observer?.socketChanged();
+    throw error;
+  }
+
+  // --- receiving --------------------------------------------------------------------------------------------
+
+  recv(size: number = Infinity): Buffer | undefined {
+    if (size !== Infinity && (!Number.isInteger(size) || size < 0)) {
+      throw new ArgumentRangeError(`recv: the size is an integer of at least 0, not ${String(size)}`);
+    }
+    const chunk = this.#input.take(size);
+    if (chunk !== undefined) {
+      this.bytesRead += chunk.length;
+      if (this.#paused && this.#input.length === 0 && this.#observer !== undefined) this.#resume();
+      return chunk;
+    }
+    switch (this.#state) {
+      case "idle":
+      case "listening":
+      case "connecting":
+        throw osError("ENOTCONN", { syscall: "recv" });
+      case "flushing":
+      case "lingering":
+      case "closed":
+        throw osError("EBADF", { syscall: "recv", detail: "the socket is closed" });
+      case "open":
+      case "ended":
+    }
+    const error = this.takeError();
+    if (error !== undefined) throw error;
+    if (!this.#eof) return undefined;
+    this.#eofTold = true;
+    return EMPTY;
+  }
+
+  #pause(): void {
+    if (this.#paused || this.#state !== "open") return;
+    this.#paused = true;
+    this.wirePause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.wireResume();
+  }
+
+  // --- ending -----------------------------------------------------------------------------------------------
+
+  shutdown(how: number): void {
+    if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) {
+      throw new ArgumentRangeError(`shutdown: SHUT_RD, SHUT_WR or SHUT_RDWR, not ${String(how)}`);
+    }
+    if (this.#state !== "open") {
+      const gone = this.#state === "flushing" || this.#state === "lingering" || this.#state === "closed";
+      throw osError(gone ? "EBADF" : "ENOTCONN", { syscall: "shutdown" });
+    }
+    if (how !== SHUT_RD && !this.#finWanted) {
+      this.#finWanted = true;
+      this.flush();
+    }
+    if (how !== SHUT_WR && !this.#readShut) {
+      this.#readShut = true;
+      this.#eof = true;
+      this.#input.clear();
+      // Its bytes are dropped from here on, but they must be read, or the peer's FIN would never be seen.
+      this.#resume();
+      this.#observer?.socketChanged();
+    }
+  }
+
+  close(): void {
+    this.#observer = undefined;
+    switch (this.#state) {
+      case "open":
+        this.#input.clear();
+        this.#state = "flushing";
+        this.#finWanted = true;
+        this.#resume();
+        if (this.#finSent) this.#linger();
+        else this.flush();
+        // flush() may have gone further than "flushing".
+        if ((this.#state as SocketState) === "flushing") this.#armFlushDeadline();
+        return;
+      case "idle":
+      case "listening":
+      case "connecting":
+      case "ended":
+        this.#release();
+        this.wireTerminate();
+        return;
+      case "flushing":
+      case "lingering":
+      case "closed":
+    }
+  }
+
+  abort(): void {
+    this.#observer = undefined;
+    if (this.#state === "closed") return;
+    this.#release();
+    this.wireTerminate();
+  }
+
+  #sendFin(): void {
+    if (this.#finSent) return;
+    this.#finSent = true;
+    if (this.#state !== "flushing") {
+      this.wireShutdown();
+      return;
+    }
+    if (this.#eof && !this.#readShut) {
+      // Both directions are done, so close(2) can lose nothing, and saves a turn.
+      this.#release();
+      this.wireClose();
+      return;
+    }
+    this.wireShutdown();
+    this.#linger();
+  }
+
+  #linger(): void {
+    this.#state = "lingering";
+    // The gentle close: the kernel goes on sending what it holds.
+    this.#arm(this.limits.lingerTimeoutMs, () => {
+      this.#release();
+      this.wireClose();
+    });
+  }
+
+  #armFlushDeadline(): void {
+    this.#arm(this.limits.closeTimeoutMs, () => {
+      this.#release();
+      this.wireTerminate();
+    });
+  }
+
+  // One timer at most: each state waits for one thing.
+  #arm(delayMs: number, expired: () => void): void {
+    this.#clearTimer();
+    if (delayMs > LONGEST_TIMER_MS) return;
+    const state = this.#state;
+    this.#timer = this.clock.setTimer(() => {
+      this.#timer = undefined;
+      if (this.#state === state) expired();
+    }, delayMs);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer === undefined) return;
+    this.clock.clearTimer(this.#timer);
+    this.#timer = undefined;
+  }
+
+  // The connection is over by itself; the owner has not closed it yet.
+  #end(): void {
+    this.#clearTimer();
+    this.#state = "ended";
+    this.#eof = true;
+    this.#high = false;
+    this.#queue.clear();
+  }
+
+  // Nothing is held any more. Set before the wire is told, for it may call back at once.
+  #release(): void {
+    this.#clearTimer();
+    this.#state = "closed";
+    this.#error = undefined;
+    this.#queue.clear();
+    this.#input.clear();
+  }
+
+  // --- what only the kind can do ----------------------------------------------------------------------------
+
+  abstract bind(address: Address): void;
+  abstract listen(backlog: number): void;
+  abstract accept(): readonly [Socket, Address] | undefined;
+  abstract connect(address: Address): void;
+  abstract getsockname(): Address;
+  abstract getpeername(): Address;
+  abstract getsockopt(level: number, name: number): number;
+  abstract setsockopt(level: number, name: number, value: number): void;
+  abstract fileno(): number;
+}
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+function bytesOf(data: Exclude<SendData, string>): Uint8Array {
+  let bytes: Uint8Array;
+  if (data instanceof Uint8Array) bytes = data;
+  else if (ArrayBuffer.isView(data)) bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  else if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) {
+    if (data instanceof ArrayBuffer && data.detached)
+      throw new ArgumentTypeError("send: the buffer is detached");
+    return new Uint8Array(data);
+  } else {
+    const what = data === null ? "null" : typeof data;
+    throw new ArgumentTypeError(`send: text or bytes, not ${what}`);
+  }
+  if (bytes.length === 0 && bytes.buffer instanceof ArrayBuffer && bytes.buffer.detached) {
+    throw new ArgumentTypeError("send: the buffer is detached");
+  }
+  return bytes;
+}
