@@ -11,7 +11,7 @@
 import type { ExitNow } from "../base/errors.ts";
 import type { Socket } from "../socket/socket.ts";
 
-/** What a channel is asked to do by its map or a pass. */
+/** What a channel is asked to do. */
 export const Act = {
   Connect: 0,
   Read: 1,
@@ -19,28 +19,35 @@ export const Act = {
 } as const;
 export type Act = (typeof Act)[keyof typeof Act];
 
-/** What a map, a pass and `closeAll()` see of a channel. Every dispatcher is one. */
-export interface Channel {
-  /** This channel's key in its map. */
+/** How a map and a pass drive one channel; made by `dispatch.ts`. Nothing here throws. */
+export interface Scheduled {
+  /** The channel's key. */
   readonly number: number;
+  readonly channel: Channel;
+  /** Dispatches one event. */
+  run(act: Act): void;
+  /** The next turn that the channel asked for has come. */
+  nextTurn(): void;
+  /** Whether the class has predicates of its own, which must be asked every pass. */
+  asksEachPass(): boolean;
+  /** What `readable()` or `writable()` says; false when it throws, which fails the channel. */
+  wants(act: Act): boolean;
+  /** Whether there is such an event, and no async hook holds it back. */
+  isDue(act: Act): boolean;
+  /** The channel entered or left its map. */
+  setMapped(mapped: boolean): void;
+}
+
+/** What a map holds: every dispatcher is one. */
+export interface Channel {
+  /** For the scheduler, not for programs. */
+  readonly channelDispatch: Scheduled;
   readonly socket: Socket | undefined;
   readonly accepting: boolean;
   readonly connecting: boolean;
   readable(): boolean;
   writable(): boolean;
   close(): void;
-  /** For the scheduler: dispatches one event. Never throws. */
-  dispatchEvent(act: Act): void;
-  /** For the scheduler: the next turn that the channel asked for has come. Never throws. */
-  dispatchNextTurn(): void;
-  /** For the scheduler: whether the class has predicates of its own, which must be asked every pass. */
-  asksEachPass(): boolean;
-  /** For the scheduler: what `readable()` or `writable()` says; false when it throws, which fails the channel. */
-  wantsEvent(act: Act): boolean;
-  /** For the scheduler: whether there is such an event, and no async hook holds it back. */
-  isEventDue(act: Act): boolean;
-  /** For the map: the channel entered or left it. */
-  setMapped(mapped: boolean): void;
 }
 
 /** A map of channels by number; one that a program made for itself keeps its channels apart from the others. */
@@ -48,29 +55,31 @@ export class ChannelMap extends Map<number, Channel> {
   /** Whether hooks wait for a pass. */
   polling = false;
   /** Poll: channels with default predicates that an event marked, or that a pass left ready. */
-  readonly ready: Set<Channel> = new Set();
+  readonly ready: Set<Scheduled> = new Set();
   /** Poll: channels that must be asked every pass. */
-  readonly asked: Set<Channel> = new Set();
-  readonly #fresh: Set<Channel> = new Set();
-  #later: Channel[] = [];
+  readonly asked: Set<Scheduled> = new Set();
+  readonly #fresh: Set<Scheduled> = new Set();
+  #later: Scheduled[] = [];
   #waiters: (() => void)[] = [];
   #exit: ExitNow | undefined;
   #interrupted = false;
 
   override set(number: number, channel: Channel): this {
     super.set(number, channel);
-    this.#fresh.add(channel);
-    channel.setMapped(true);
+    if (this.polling) this.#fresh.add(channel.channelDispatch);
+    channel.channelDispatch.setMapped(true);
     return this;
   }
 
   override delete(number: number): boolean {
-    const channel = this.get(number);
-    if (channel === undefined) return false;
-    this.ready.delete(channel);
-    this.asked.delete(channel);
-    this.#fresh.delete(channel);
-    channel.setMapped(false);
+    const scheduled = this.get(number)?.channelDispatch;
+    if (scheduled === undefined) return false;
+    if (this.polling) {
+      this.ready.delete(scheduled);
+      this.asked.delete(scheduled);
+      this.#fresh.delete(scheduled);
+    }
+    scheduled.setMapped(false);
     return super.delete(number);
   }
 
@@ -80,7 +89,12 @@ export class ChannelMap extends Map<number, Channel> {
 
   /** From now on hooks wait for a pass. What push mode had put off becomes the first pass's. */
   startPolling(): void {
+    if (this.polling) return;
     this.polling = true;
+    for (const { channelDispatch } of this.values()) {
+      this.#fresh.add(channelDispatch);
+      this.ready.add(channelDispatch);
+    }
   }
 
   /** Whether a channel came that no pass has sorted yet. */
@@ -90,32 +104,38 @@ export class ChannelMap extends Map<number, Channel> {
 
   /** Sorts the channels that came since the last pass: which must be asked every time? */
   admitFresh(): void {
-    for (const channel of this.#fresh) if (channel.asksEachPass()) this.asked.add(channel);
+    for (const scheduled of this.#fresh) {
+      if (scheduled.asksEachPass()) this.asked.add(scheduled);
+      // What it had before it came counts as an event.
+      else this.ready.add(scheduled);
+    }
     this.#fresh.clear();
   }
 
   /** Drops the marks of channels that are asked anyway, and of those that turn out to have nothing. */
-  forgetMarks(isDue: (channel: Channel) => boolean): void {
-    for (const channel of this.ready) {
-      if (this.asked.has(channel) || this.#fresh.has(channel) || !isDue(channel)) this.ready.delete(channel);
+  forgetMarks(isDue: (scheduled: Scheduled) => boolean): void {
+    for (const scheduled of this.ready) {
+      if (this.asked.has(scheduled) || this.#fresh.has(scheduled) || !isDue(scheduled)) {
+        this.ready.delete(scheduled);
+      }
     }
   }
 
-  /** Poll: an event came for `channel`, or it wants to be asked. */
-  markReady(channel: Channel): void {
-    this.ready.add(channel);
+  /** Poll: an event came for the channel, or it wants to be asked. */
+  markReady(scheduled: Scheduled): void {
+    this.ready.add(scheduled);
     this.#wakeWaiters();
   }
 
-  /** Push: calls `channel.dispatchNextTurn()` in the next turn. One setImmediate serves all that asked. */
-  later(channel: Channel): void {
-    if (this.#later.push(channel) === 1) setImmediate(this.#runLater);
+  /** Push: calls `nextTurn()` in the next turn. One setImmediate serves all that asked. */
+  later(scheduled: Scheduled): void {
+    if (this.#later.push(scheduled) === 1) setImmediate(this.#runLater);
   }
 
   readonly #runLater = (): void => {
     const batch = this.#later;
     this.#later = [];
-    for (const channel of batch) channel.dispatchNextTurn();
+    for (const scheduled of batch) scheduled.nextTurn();
   };
 
   /** Resolves when an event comes, or is here already. */

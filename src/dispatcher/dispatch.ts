@@ -1,42 +1,44 @@
 /**
  * The dispatch path, one for both schedulers: from "the socket says it is ready" to a user's hook, and what becomes
- * of a hook that throws, rejects or takes its time. `dispatcher.ts` puts asyncore's methods on top.
+ * of a hook that throws, rejects or takes its time. Each dispatcher has one `Dispatch`; it is an object of its own
+ * and not a base class so that a subclass may call its fields what it likes.
  *
- *   socketReady() ──push──► #dispatch(): connect, read, write ──► dispatchEvent(act) ──► handle…Event() ──► hooks
- *                 └─poll──► map.ready … a pass of loop() ──────────────▲            │ throw, reject
- *                                                                                   ▼
- *                                                              #failed() ──► handleError() ──► handleClose()
+ *   socketReady() ──push──► #turn(): connect, read, write ──► run(act) ──► handle…Event() ──► hooks
+ *                 └─poll──► map.ready … a pass of loop() ───────▲             │ throw, reject
+ *                                                                             ▼
+ *                                                         failed() ──► handleError() ──► handleClose()
  *
  * Nothing here throws: one channel's hook must not cost another its turn.
  */
 import { systemClock } from "../base/clock.ts";
 import { ExitNow } from "../base/errors.ts";
-import type { Socket, SocketObserver } from "../socket/socket.ts";
+import type { SocketObserver } from "../socket/socket.ts";
 import { enterTurn, leaveTurn } from "../socket/turn.ts";
-import { Act, type Channel, type ChannelMap } from "./channel-map.ts";
+import { Act, type Channel, type ChannelMap, type Scheduled } from "./channel-map.ts";
 
 /** What a hook may return. A promise holds the channel's read hooks back until it settles. */
 export type HookResult = void | Promise<void>;
+
+/** What a dispatch calls on its dispatcher. */
+export interface Hooked extends Channel {
+  handleReadEvent(): HookResult;
+  handleWriteEvent(): HookResult;
+  handleConnectEvent(): HookResult;
+  handleError(error: unknown): HookResult;
+}
 
 /** A channel that was asked to read and took nothing is asked again next turn, then after 1, 2, 4 … 64 ms. */
 const LONGEST_IDLE_READ_MS = 64;
 
 let lastNumber = 0;
 
-export abstract class DispatchedChannel implements Channel, SocketObserver {
-  /** This channel's key in its map; a new one each time it gets a socket. Never reused. */
+export abstract class Dispatch implements Scheduled, SocketObserver {
+  readonly channel: Hooked;
+  /** The channel's key in its map; a new one for each socket it gets. Never reused. */
   number = 0;
-  /** The socket, closed or not; undefined before `createSocket()`. */
-  socket: Socket | undefined = undefined;
-  /** Connected to a peer. */
-  connected = false;
-  /** Listening for connections. */
-  accepting = false;
-  /** A connect is under way. */
-  connecting = false;
   #map: ChannelMap;
   #mapped = false;
-  /** A hook of this channel is running. */
+  /** How many of this channel's own hooks are running. */
   #active = 0;
   /** Async hooks that have not settled. */
   #pending = 0;
@@ -45,65 +47,54 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
   #idleReads = 0;
   #failure: Error | undefined;
 
-  constructor(map: ChannelMap) {
+  constructor(channel: Hooked, map: ChannelMap) {
+    this.channel = channel;
     this.#map = map;
   }
 
-  abstract readable(): boolean;
-  abstract writable(): boolean;
-  abstract handleReadEvent(): HookResult;
-  abstract handleWriteEvent(): HookResult;
-  abstract handleConnectEvent(): HookResult;
-  abstract handleError(error: unknown): HookResult;
-  abstract close(): void;
-  abstract abort(): void;
-  /** Whether `writable()` and `handleWrite()` are anything but the defaults, so that asking makes sense. */
-  protected abstract watchesWrite(): boolean;
+  /** Whether the class has a `writable()` or `handleWrite()` of its own, so that asking makes sense. */
+  abstract watchesWrite(): boolean;
+  abstract asksEachPass(): boolean;
   /** Logs an error that no hook may be told of. Must not throw. */
   protected abstract reportFatal(error: unknown): void;
-  abstract asksEachPass(): boolean;
 
-  /** The map this channel belongs to. */
-  protected get map(): ChannelMap {
-    return this.#map;
-  }
-  /** Whether this channel is in its map: only then it gets events. */
-  protected get mapped(): boolean {
-    return this.#mapped;
-  }
   /** Whether one of this channel's own hooks is running now. */
-  protected get active(): boolean {
+  get active(): boolean {
     return this.#active > 0;
   }
   /** Whether an error waits to be given to `handleError`. */
-  protected get failing(): boolean {
+  get failing(): boolean {
     return this.#failure !== undefined;
   }
 
-  /** Puts this channel into `map` (default: its own), where its events are dispatched. */
-  addChannel(map?: ChannelMap): void {
-    if (map !== undefined) {
-      if (this.#mapped && map !== this.#map) this.#map.delete(this.number);
-      this.#map = map;
-    }
-    if (this.#mapped) return;
-    this.#map.set(this.number, this);
+  // --- in and out of the map ---------------------------------------------------------------------------------
+
+  add(map: ChannelMap = this.#map): void {
+    if (this.#mapped && map === this.#map) return;
+    this.remove();
+    this.#map = map;
+    if (this.number === 0) this.number = ++lastNumber;
+    map.set(this.number, this.channel);
     // It may have something to read or to write already. Not now: a subclass's constructor may still be running.
     this.askLater();
   }
 
-  /** For a new socket: a number of its own. */
-  protected renumber(): void {
-    this.delChannel();
-    this.number = ++lastNumber;
+  remove(map: ChannelMap = this.#map): void {
+    if (this.#mapped) map.delete(this.number);
   }
 
-  /** Takes this channel out of its map: it gets no more events. */
-  delChannel(map: ChannelMap = this.#map): void {
-    map.delete(this.number);
+  /** For a new socket: out of the map, and a number of its own when it comes back. */
+  renew(): void {
+    this.remove();
+    this.number = 0;
+    this.#failure = undefined;
   }
 
-  /** Asks `readable()` and `writable()` again, next turn: what they depend on has changed elsewhere. */
+  setMapped(mapped: boolean): void {
+    this.#mapped = mapped;
+  }
+
+  /** Asks the predicates again: what they depend on has changed elsewhere. */
   wake(): void {
     if (!this.#mapped) return;
     if (this.#map.polling) this.#map.interrupt();
@@ -116,14 +107,14 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
     if (!this.#mapped) return;
     if (this.#map.polling) this.#map.markReady(this);
     else if (this.#active > 0) this.askLater();
-    else this.#dispatch();
+    else this.#turn();
   }
 
   socketChanged(): void {
     if (this.#mapped) this.askLater();
   }
 
-  protected askLater(): void {
+  askLater(): void {
     if (this.#map.polling) {
       this.#map.markReady(this);
     } else if (!this.#queued) {
@@ -132,25 +123,23 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
     }
   }
 
-  dispatchNextTurn(): void {
+  nextTurn(): void {
     this.#queued = false;
     this.socketReady();
   }
 
-  setMapped(mapped: boolean): void {
-    this.#mapped = mapped;
-  }
-
-  isEventDue(act: Act): boolean {
-    const socket = this.socket;
+  isDue(act: Act): boolean {
+    const { socket } = this.channel;
     if (socket === undefined) return false;
     if (act === Act.Write) return socket.writeReady && this.#pendingWrites === 0;
     return this.#failure !== undefined || (socket.readReady && this.#pending === 0);
   }
 
-  wantsEvent(act: Act): boolean {
+  wants(act: Act): boolean {
     try {
-      return this.#failure !== undefined || (act === Act.Read ? this.readable() : this.writable());
+      return (
+        this.#failure !== undefined || (act === Act.Read ? this.channel.readable() : this.channel.writable())
+      );
     } catch (error) {
       this.failed(error);
       return false;
@@ -158,7 +147,7 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
   }
 
   /** Gives `error` to `handleError` soon, outside whatever runs now. */
-  protected failLater(error: Error): void {
+  failLater(error: Error): void {
     this.#failure ??= error;
     this.askLater();
   }
@@ -166,24 +155,26 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
   // --- push --------------------------------------------------------------------------------------------------
 
   // One turn of this channel. The path of every received byte: nothing is allocated here.
-  #dispatch(): void {
-    const socket = this.socket;
+  #turn(): void {
+    const { channel } = this;
+    const { socket } = channel;
     if (socket === undefined) return;
     const { bytesRead, bytesSent } = socket;
     let read = false;
     let wrote = false;
     enterTurn();
-    if (this.connecting && socket.state !== "connecting") this.dispatchEvent(Act.Connect);
-    if (this.#mapped && this.isEventDue(Act.Read) && this.wantsEvent(Act.Read)) {
+    if (channel.connecting && socket.state !== "connecting") this.run(Act.Connect);
+    if (this.#mapped && this.isDue(Act.Read) && this.wants(Act.Read)) {
       read = true;
-      this.dispatchEvent(Act.Read);
+      this.run(Act.Read);
     }
-    if (this.#mapped && this.watchesWrite() && this.isEventDue(Act.Write) && this.wantsEvent(Act.Write)) {
+    if (this.#mapped && this.watchesWrite() && this.isDue(Act.Write) && this.wants(Act.Write)) {
       wrote = true;
-      this.dispatchEvent(Act.Write);
+      this.run(Act.Write);
     }
     leaveTurn();
-    if (!this.#mapped) return;
+    // The socket may be another now, and so may be what is ready; then its own events tell.
+    if (!this.#mapped || channel.socket !== socket) return;
     // Level-triggered: what is still ready is looked at again next turn, after the other channels had theirs.
     if (read && socket.readReady && this.#pending === 0) {
       if (socket.bytesRead === bytesRead) {
@@ -199,13 +190,17 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
   #idleRead(): void {
     const wait = this.#idleReads === 0 ? 0 : Math.min(2 ** (this.#idleReads - 1), LONGEST_IDLE_READ_MS);
     this.#idleReads = Math.min(this.#idleReads + 1, 8);
-    if (wait === 0) this.askLater();
-    else systemClock.setTimer(() => this.socketReady(), wait);
+    if (wait === 0) {
+      this.askLater();
+    } else if (!this.#queued) {
+      this.#queued = true;
+      systemClock.setTimer(() => this.nextTurn(), wait);
+    }
   }
 
   // --- hooks -------------------------------------------------------------------------------------------------
 
-  dispatchEvent(act: Act): void {
+  run(act: Act): void {
     const failure = this.#failure;
     if (failure !== undefined) {
       this.#failure = undefined;
@@ -215,9 +210,9 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
     this.#active++;
     let result: HookResult;
     try {
-      if (act === Act.Read) result = this.handleReadEvent();
-      else if (act === Act.Write) result = this.handleWriteEvent();
-      else result = this.handleConnectEvent();
+      if (act === Act.Read) result = this.channel.handleReadEvent();
+      else if (act === Act.Write) result = this.channel.handleWriteEvent();
+      else result = this.channel.handleConnectEvent();
     } catch (error) {
       this.#active--;
       this.failed(error);
@@ -229,7 +224,7 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
   }
 
   /** Waits for an async hook: holds this channel's hooks back meanwhile, and takes its rejection to `handleError`. */
-  protected track(result: unknown, act: Act = Act.Read): void {
+  track(result: unknown, act: Act = Act.Read): void {
     if (!isThenable(result)) return;
     const writes = act === Act.Write ? 1 : 0;
     this.#pending++;
@@ -247,7 +242,7 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
   }
 
   /** A hook threw or rejected: `handleError`, and if that fails too the channel is cut. */
-  protected failed(error: unknown): void {
+  failed(error: unknown): void {
     if (error instanceof ExitNow) {
       this.#map.exit(error);
       return;
@@ -260,14 +255,13 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
     enterTurn();
     this.#active++;
     try {
-      const result: unknown = this.handleError(error);
+      const result: unknown = this.channel.handleError(error);
       if (isThenable(result)) this.#cutIfRejected(result);
     } catch (second) {
       this.#cut(second);
-    } finally {
-      this.#active--;
-      leaveTurn();
     }
+    this.#active--;
+    leaveTurn();
   }
 
   #cutIfRejected(result: PromiseLike<unknown>): void {
@@ -280,9 +274,9 @@ export abstract class DispatchedChannel implements Channel, SocketObserver {
       return;
     }
     this.reportFatal(error);
-    // Not abort(): that could be the user's, and is not to be trusted now.
-    this.delChannel();
-    this.socket?.abort();
+    // Not the dispatcher's abort(): that could be the user's, and is not to be trusted now.
+    this.remove();
+    this.channel.socket?.abort();
   }
 }
 

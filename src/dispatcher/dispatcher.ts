@@ -1,6 +1,7 @@
 /**
  * `Dispatcher`: asyncore's class. Subclass it and override the `handle…` methods. The methods here are the socket's,
- * in asyncore's words, and the hooks with asyncore's defaults; how events reach the hooks is `dispatch.ts`.
+ * in asyncore's words, and the hooks with asyncore's defaults; how events reach the hooks is `dispatch.ts`. Its only
+ * names are asyncore's, so that a subclass is free in its own.
  */
 import type { Address } from "../base/address.ts";
 import { formatAddress } from "../base/address.ts";
@@ -11,7 +12,7 @@ import type { SendData, Socket, StreamLimits } from "../socket/socket.ts";
 import { TcpSocket } from "../socket/tcp.ts";
 import { inTurn } from "../socket/turn.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
-import { DispatchedChannel, type HookResult } from "./dispatch.ts";
+import { Dispatch, type Hooked, type HookResult } from "./dispatch.ts";
 import { writeLine } from "./log.ts";
 import { compactTraceback } from "./traceback.ts";
 
@@ -46,10 +47,20 @@ const EMPTY: Buffer = Buffer.alloc(0);
  * }
  * ```
  */
-export class Dispatcher extends DispatchedChannel {
+export class Dispatcher implements Hooked {
   /** Bounds and deadlines for the sockets of this class; see `streamLimits()`. An instance's are `socket.limits`. */
   static limits: StreamLimits = defaultLimits;
 
+  /** For maps and passes: how this channel's events reach its hooks. Not for programs. */
+  readonly channelDispatch: Dispatch;
+  /** The socket, closed or not; undefined before `createSocket()`. */
+  socket: Socket | undefined = undefined;
+  /** Connected to a peer. */
+  connected = false;
+  /** Listening for connections. */
+  accepting = false;
+  /** A connect is under way. */
+  connecting = false;
   /** The address given to `bind()` or `connect()`, or the peer's. */
   addr: Address | undefined = undefined;
   #closed = false;
@@ -60,7 +71,7 @@ export class Dispatcher extends DispatchedChannel {
    * @param map where the channel is registered. Default: `socketMap`
    */
   constructor(socket?: Socket, map: ChannelMap = socketMap) {
-    super(map);
+    this.channelDispatch = new DispatcherDispatch(this, map);
     if (socket !== undefined) this.setSocket(socket);
   }
 
@@ -83,14 +94,29 @@ export class Dispatcher extends DispatchedChannel {
     if (limits !== defaultLimits) socket.limits = limits;
     this.#closed = false;
     this.#closeTold = false;
+    this.channelDispatch.renew();
     this.socket = socket;
-    this.renumber();
     if (socket.state === "open" || socket.state === "ended") {
       this.connected = true;
       this.addr = socket.getpeername();
     }
-    socket.observe(this);
+    socket.observe(this.channelDispatch);
     this.addChannel(map);
+  }
+
+  /** Puts this channel into `map` (default: its own), where its events are dispatched. */
+  addChannel(map?: ChannelMap): void {
+    this.channelDispatch.add(map);
+  }
+
+  /** Takes this channel out of its map: it gets no more events. */
+  delChannel(map?: ChannelMap): void {
+    this.channelDispatch.remove(map);
+  }
+
+  /** Asks `readable()` and `writable()` again, next turn: what they depend on has changed elsewhere. */
+  wake(): void {
+    this.channelDispatch.wake();
   }
 
   /** Lets the address be bound again while connections of an earlier server linger in TIME_WAIT (SO_REUSEADDR). */
@@ -167,14 +193,15 @@ export class Dispatcher extends DispatchedChannel {
     // `this.send(this.recv())` at the end of the stream: handleClose() has closed, and nothing is left to send.
     if (this.#closed && isEmpty(data)) return 0;
     if (this.#closed) throw error;
-    if (this.failing) return 0;
-    const foreign = inTurn() && !this.active;
+    const dispatch = this.channelDispatch;
+    if (dispatch.failing) return 0;
+    const foreign = inTurn() && !dispatch.active;
     if (DISCONNECTED.has(error.code) && this.connected) {
-      if (foreign) this.failLater(error);
-      else this.#disconnected();
+      if (foreign) dispatch.failLater(error);
+      else this.#disconnected(error);
       return 0;
     }
-    if (error.code === "ENOBUFS") this.failLater(error);
+    if (foreign || error.code === "ENOBUFS") dispatch.failLater(error);
     if (foreign) return 0;
     throw error;
   }
@@ -193,30 +220,31 @@ export class Dispatcher extends DispatchedChannel {
       chunk = this.#need("recv").recv(size);
     } catch (error) {
       if (this.#closed || !(error instanceof OSError) || !DISCONNECTED.has(error.code)) throw error;
-      chunk = EMPTY;
+      this.#disconnected(error);
+      return EMPTY;
     }
-    if (chunk === undefined || size === 0) return chunk ?? EMPTY;
-    if (chunk.length === 0) this.#disconnected();
+    if (chunk === undefined) return EMPTY;
+    if (chunk.length === 0 && size !== 0) this.#disconnected();
     return chunk;
   }
 
-  #disconnected(): void {
+  #disconnected(reason?: OSError): void {
     if (this.#closeTold) return;
     this.#closeTold = true;
-    this.track(this.handleClose());
+    this.channelDispatch.track(this.handleClose(reason));
   }
 
   /**
    * Closes: no hook runs any more; what is queued is flushed, then FIN is sent, then the peer's is waited for, all
    * in the background and each for a bounded time (`limits`). May be called again.
    */
-  override close(): void {
+  close(): void {
     this.#forget();
     this.socket?.close();
   }
 
   /** Closes at once: drops what is queued and resets the connection. */
-  override abort(): void {
+  abort(): void {
     this.#forget();
     this.socket?.abort();
   }
@@ -276,31 +304,18 @@ export class Dispatcher extends DispatchedChannel {
   // --- predicates --------------------------------------------------------------------------------------------
 
   /** Whether this channel wants to read. False pauses the socket, and the peer feels it. Default: true. */
-  override readable(): boolean {
+  readable(): boolean {
     return true;
   }
   /** Whether this channel wants `handleWrite()` called. Default: true. */
-  override writable(): boolean {
+  writable(): boolean {
     return true;
-  }
-
-  protected override watchesWrite(): boolean {
-    const base = Dispatcher.prototype;
-    return (
-      this.writable !== base.writable ||
-      this.handleWrite !== base.handleWrite ||
-      this.handleWriteEvent !== base.handleWriteEvent
-    );
-  }
-
-  override asksEachPass(): boolean {
-    return this.readable !== Dispatcher.prototype.readable || this.watchesWrite();
   }
 
   // --- events ------------------------------------------------------------------------------------------------
 
   /** A read event: `handleAccept()` on a listener, else `handleRead()`, after `handleConnectEvent()` if it was still connecting. */
-  override handleReadEvent(): HookResult {
+  handleReadEvent(): HookResult {
     if (this.accepting) return this.handleAccept();
     if (!this.connected && this.connecting) {
       const connected = this.handleConnectEvent();
@@ -311,7 +326,7 @@ export class Dispatcher extends DispatchedChannel {
   }
 
   /** A write event: `handleWrite()`, after `handleConnectEvent()` if it was still connecting. */
-  override handleWriteEvent(): HookResult {
+  handleWriteEvent(): HookResult {
     if (this.accepting) return undefined;
     if (!this.connected && this.connecting) {
       const connected = this.handleConnectEvent();
@@ -326,7 +341,7 @@ export class Dispatcher extends DispatchedChannel {
   }
 
   /** The connect has ended: throws its error, or calls `handleConnect()` and sets `connected`. @throws {OSError} */
-  override handleConnectEvent(): HookResult {
+  handleConnectEvent(): HookResult {
     const error = this.socket?.takeError();
     if (error !== undefined) throw error;
     const result = this.handleConnect();
@@ -355,8 +370,11 @@ export class Dispatcher extends DispatchedChannel {
   handleConnect(): HookResult {
     this.logInfo("unhandled connect event", "warning");
   }
-  /** The peer has ended the connection, or it was lost. Default: warns and closes. */
-  handleClose(): HookResult {
+  /**
+   * The peer has ended the connection, or it was lost: then `reason` says how (asyncore does not tell the two
+   * apart). Default: warns and closes.
+   */
+  handleClose(_reason?: OSError): HookResult {
     this.logInfo("unhandled close event", "warning");
     this.close();
   }
@@ -379,26 +397,9 @@ export class Dispatcher extends DispatchedChannel {
     this.logInfo("unhandled accepted event", "warning");
   }
   /** A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. */
-  override handleError(error: unknown): HookResult {
-    this.logInfo(this.#describeFailure(error), "error");
+  handleError(error: unknown): HookResult {
+    this.logInfo(describeFailure(this, error), "error");
     return this.handleClose();
-  }
-
-  #describeFailure(error: unknown): string {
-    const { type, message, info } = compactTraceback(error);
-    return `uncaptured exception, closing channel ${this.#name()} (${type}:${message}${info === "" ? "" : ` ${info}`})`;
-  }
-
-  #name(): string {
-    try {
-      return String(this);
-    } catch {
-      return `<a ${this.constructor.name} whose toString() throws>`;
-    }
-  }
-
-  protected override reportFatal(error: unknown): void {
-    writeLine("stderr", `error: ${this.#describeFailure(error)}`);
   }
 
   // --- log ---------------------------------------------------------------------------------------------------
@@ -417,14 +418,50 @@ export class Dispatcher extends DispatchedChannel {
   }
 
   /** `<Echo connected 127.0.0.1:50312 #7>`. */
-  override toString(): string {
+  toString(): string {
     const state =
       this.accepting && this.addr !== undefined ? " listening" : this.connected ? " connected" : "";
     const address = this.addr === undefined ? "" : ` ${formatAddress(this.addr)}`;
-    return `<${this.constructor.name}${state}${address} #${this.number}>`;
+    return `<${this.constructor.name}${state}${address} #${this.channelDispatch.number}>`;
   }
 }
 
 function isEmpty(data: SendData): boolean {
   return (typeof data === "string" ? data.length : data.byteLength) === 0;
+}
+
+class DispatcherDispatch extends Dispatch {
+  declare readonly channel: Dispatcher;
+
+  override watchesWrite(): boolean {
+    const { channel } = this;
+    const base = Dispatcher.prototype;
+    return (
+      channel.writable !== base.writable ||
+      channel.handleWrite !== base.handleWrite ||
+      channel.handleWriteEvent !== base.handleWriteEvent
+    );
+  }
+
+  override asksEachPass(): boolean {
+    return this.channel.readable !== Dispatcher.prototype.readable || this.watchesWrite();
+  }
+
+  protected override reportFatal(error: unknown): void {
+    writeLine("stderr", `error: ${describeFailure(this.channel, error)}`);
+  }
+}
+
+function describeFailure(channel: Dispatcher, error: unknown): string {
+  const { type, message, info } = compactTraceback(error);
+  return `uncaptured exception, closing channel ${nameOf(channel)} (${type}:${message}${info === "" ? "" : ` ${info}`})`;
+}
+
+// A user's toString() may crash.
+function nameOf(channel: Dispatcher): string {
+  try {
+    return String(channel);
+  } catch {
+    return `<a ${channel.constructor.name} whose toString() throws>`;
+  }
 }

@@ -5,7 +5,7 @@
  */
 import { ArgumentRangeError, ExitNow, OSError } from "../base/errors.ts";
 import { enterTurn, leaveTurn } from "../socket/turn.ts";
-import { Act, type Channel, type ChannelMap, socketMap } from "./channel-map.ts";
+import { Act, type ChannelMap, type Scheduled, socketMap } from "./channel-map.ts";
 
 /** Options of {@link loop}. */
 export interface LoopOptions {
@@ -61,7 +61,7 @@ export async function poll(timeout: number = 0, map: ChannelMap = socketMap): Pr
 }
 
 interface Interest {
-  readonly channel: Channel;
+  readonly scheduled: Scheduled;
   readonly read: boolean;
   readonly write: boolean;
 }
@@ -79,23 +79,23 @@ async function pass(timeout: number, map: ChannelMap, usePoll: boolean): Promise
   map.throwExit();
   const due = collect(map, asked);
   if (usePoll) {
-    for (const { channel, read, write } of due) {
-      if (read) act(map, channel, Act.Read);
-      if (write) act(map, channel, Act.Write);
+    for (const { scheduled, read, write } of due) {
+      if (read) act(map, scheduled, Act.Read);
+      if (write) act(map, scheduled, Act.Write);
     }
     return;
   }
-  for (const { channel, read } of due) if (read) act(map, channel, Act.Read);
-  for (const { channel, write } of due) if (write) act(map, channel, Act.Write);
+  for (const { scheduled, read } of due) if (read) act(map, scheduled, Act.Read);
+  for (const { scheduled, write } of due) if (write) act(map, scheduled, Act.Write);
 }
 
 // Only classes with predicates of their own are asked: ten thousand idle default channels cost a pass nothing.
 function ask(map: ChannelMap): Interest[] {
   const interests: Interest[] = [];
-  for (const channel of map.asked) {
-    const read = channel.wantsEvent(Act.Read);
-    const write = !channel.accepting && channel.wantsEvent(Act.Write);
-    if (read || write) interests.push({ channel, read, write });
+  for (const scheduled of map.asked) {
+    const read = scheduled.wants(Act.Read);
+    const write = !scheduled.channel.accepting && scheduled.wants(Act.Write);
+    if (read || write) interests.push({ scheduled, read, write });
   }
   return interests;
 }
@@ -130,11 +130,12 @@ const nextTurn = (): Promise<void> =>
     setImmediate(resolve);
   });
 
-const asksRead = (interest: Interest): boolean => interest.read && interest.channel.isEventDue(Act.Read);
-const asksWrite = (interest: Interest): boolean => interest.write && interest.channel.isEventDue(Act.Write);
+const asksRead = (interest: Interest): boolean => interest.read && interest.scheduled.isDue(Act.Read);
+const asksWrite = (interest: Interest): boolean => interest.write && interest.scheduled.isDue(Act.Write);
 // A channel with default predicates wants to read always, and to write only until it is connected.
-const defaultWrite = (channel: Channel): boolean => channel.connecting && channel.isEventDue(Act.Write);
-const isDefaultDue = (channel: Channel): boolean => channel.isEventDue(Act.Read) || defaultWrite(channel);
+const defaultWrite = (scheduled: Scheduled): boolean =>
+  scheduled.channel.connecting && scheduled.isDue(Act.Write);
+const isDefaultDue = (scheduled: Scheduled): boolean => scheduled.isDue(Act.Read) || defaultWrite(scheduled);
 
 function isDue(map: ChannelMap, asked: Interest[]): boolean {
   map.forgetMarks(isDefaultDue);
@@ -144,28 +145,29 @@ function isDue(map: ChannelMap, asked: Interest[]): boolean {
 // In the order of the map, which is that of the channels' numbers: as a snapshot of asyncore's dictionary is.
 function collect(map: ChannelMap, asked: Interest[]): Interest[] {
   const due = asked
-    .map(({ channel, read, write }) => ({
-      channel,
-      read: read && channel.isEventDue(Act.Read),
-      write: write && channel.isEventDue(Act.Write),
+    .map(({ scheduled, read, write }) => ({
+      scheduled,
+      read: read && scheduled.isDue(Act.Read),
+      write: write && scheduled.isDue(Act.Write),
     }))
     .filter(({ read, write }) => read || write);
   map.forgetMarks(isDefaultDue);
-  for (const channel of map.ready) {
-    due.push({ channel, read: channel.isEventDue(Act.Read), write: defaultWrite(channel) });
+  for (const scheduled of map.ready) {
+    due.push({ scheduled, read: scheduled.isDue(Act.Read), write: defaultWrite(scheduled) });
   }
-  return due.length > 1 ? due.toSorted((a, b) => a.channel.number - b.channel.number) : due;
+  return due.length > 1 ? due.toSorted((a, b) => a.scheduled.number - b.scheduled.number) : due;
 }
 
 // An earlier hook of this pass may have closed the channel, or changed what was so.
-function act(map: ChannelMap, channel: Channel, kind: Act): void {
-  if (map.get(channel.number) !== channel || !channel.isEventDue(kind)) return;
-  map.ready.delete(channel);
+function act(map: ChannelMap, scheduled: Scheduled, kind: Act): void {
+  const { number, channel } = scheduled;
+  if (map.get(number) !== channel || !scheduled.isDue(kind)) return;
+  map.ready.delete(scheduled);
   enterTurn();
-  channel.dispatchEvent(kind);
+  scheduled.run(kind);
   leaveTurn();
   // Level-triggered: a channel with default predicates is not asked, so what it left must be remembered.
-  if (map.get(channel.number) === channel && isDefaultDue(channel)) map.ready.add(channel);
+  if (map.get(number) === channel && isDefaultDue(scheduled)) map.ready.add(scheduled);
   map.throwExit();
 }
 
