@@ -70,7 +70,7 @@ const bunNames = [
   "export const { Bun: $ } = globalThis;",
 ];
 const bunModules = ["bun", "bun:ffi", "bun:test"].flatMap(imports);
-const deviceModules = ["node:net", "node:fs", "node:fs/promises", "node:child_process", "net", "fs"].flatMap(
+const deviceModules = ["node:tls", "node:fs", "node:fs/promises", "node:child_process", "tls", "fs"].flatMap(
   imports,
 );
 
@@ -106,7 +106,9 @@ for (const [room, floor] of Object.entries(floors)) {
       ...deviceModules.slice(0, 11),
     );
     if (room === "base" || room === "bytes") plant(file, "walls(imports)", ...deviceModules);
-    if (room === "base") plant(file, undefined, ...imports("node:os"), ...imports("node:util"));
+    // node:net is there for isIP() alone, which is text work.
+    if (room === "base")
+      plant(file, undefined, ...imports("node:net"), ...imports("node:os"), ...imports("node:util"));
     if (!isFile)
       plant(file, undefined, ...imports(file === `${room}/planted.ts` ? "./target.ts" : "../target.ts"));
   }

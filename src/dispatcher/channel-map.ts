@@ -80,7 +80,10 @@ export class ChannelMap extends Map<number, Channel> {
       this.#fresh.delete(scheduled);
     }
     scheduled.setMapped(false);
-    return super.delete(number);
+    super.delete(number);
+    // A pass must not wait for a channel that is gone.
+    if (this.size === 0) this.#wakeWaiters();
+    return true;
   }
 
   override clear(): void {
@@ -140,7 +143,8 @@ export class ChannelMap extends Map<number, Channel> {
 
   /** Resolves when an event comes, or is here already. */
   event(): Promise<void> {
-    if (this.ready.size > 0 || this.#interrupted || this.#exit !== undefined) return Promise.resolve();
+    const now = this.size === 0 || this.ready.size > 0 || this.#interrupted || this.#exit !== undefined;
+    if (now) return Promise.resolve();
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 

@@ -24,27 +24,37 @@ const EMPTY: Buffer = Buffer.alloc(0);
  * Every hook may be `async`. A hook that throws or rejects costs its own channel only: the error goes to
  * {@link handleError}, which logs it and closes the channel.
  *
- * @example An echo server
+ * @example An echo server and a client
  * ```ts
+ * import { Dispatcher, type Socket } from "asyncore";
+ *
  * class Echo extends Dispatcher {
  *   override handleRead() {
  *     this.send(this.recv());
  *   }
- *   override handleClose() {
+ * }
+ * class Server extends Dispatcher {
+ *   override handleAccepted(socket: Socket) {
+ *     new Echo(socket);
  *     this.close();
  *   }
  * }
- * class Server extends Dispatcher {
- *   constructor() {
- *     super();
- *     this.createSocket();
- *     this.bind(["127.0.0.1", 0]);
- *     this.listen();
+ * class Client extends Dispatcher {
+ *   override handleConnect() {
+ *     this.send("hello");
  *   }
- *   override handleAccepted(socket: Socket) {
- *     new Echo(socket);
+ *   override handleRead() {
+ *     if (this.recv().toString() !== "hello") throw new Error("not an echo");
+ *     this.close();
  *   }
  * }
+ * const server = new Server();
+ * server.createSocket();
+ * server.bind(["127.0.0.1", 0]);
+ * server.listen();
+ * const client = new Client();
+ * client.createSocket();
+ * client.connect(server.getsockname());
  * ```
  */
 export class Dispatcher implements Hooked {

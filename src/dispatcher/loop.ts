@@ -28,10 +28,16 @@ export interface LoopOptions {
  * @throws {ExitNow} which a hook threw
  * @throws {ArgumentRangeError} a timeout that is negative or not a number
  *
- * @example A server in the manner of asyncore
+ * @example A program in the manner of asyncore
  * ```ts
- * new EchoServer(["127.0.0.1", 8007]);
- * await loop();
+ * import { Dispatcher, loop } from "asyncore";
+ *
+ * const channel = new Dispatcher();
+ * channel.createSocket();
+ * channel.bind(["127.0.0.1", 0]);
+ * channel.listen();
+ * setTimeout(() => channel.close(), 10);
+ * await loop(); // until no channel is left
  * ```
  */
 export async function loop(options: LoopOptions = {}): Promise<void> {

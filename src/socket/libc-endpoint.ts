@@ -22,6 +22,7 @@ export class LibcEndpoint implements Endpoint {
   readonly #family: number;
   readonly #type: number;
   #fd: number;
+  #backlog = 0;
   #path: UnixPath | undefined;
   #listener: WireListener | undefined;
   #owner: BunOwner | undefined;
@@ -73,8 +74,9 @@ export class LibcEndpoint implements Endpoint {
   }
 
   listen(backlog: number, owner: BunOwner): void {
+    // Here for its errors; startAccepting() says it again.
     this.#c.listen(this.#fd, backlog);
-    if (this.#listener !== undefined) return;
+    this.#backlog = backlog;
     this.#owner = owner;
     this.startAccepting();
   }
@@ -90,6 +92,8 @@ export class LibcEndpoint implements Endpoint {
     try {
       const listen = Bun.listen as unknown as ListenByFd;
       this.#listener = listen({ fd, data: this.#owner, socket: wireHandlers, allowHalfOpen: true });
+      // Bun has called listen(fd, 511) on it, which set the backlog of the socket both descriptors stand for.
+      this.#c.listen(this.#fd, this.#backlog);
     } catch (error) {
       this.#c.close(fd);
       throw toOSError(error, { syscall: "listen" });

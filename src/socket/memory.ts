@@ -99,13 +99,15 @@ export class MemorySocket extends StreamSocket {
     this.wireClosed(error);
   }
 
-  /** Puts an open socket into the accept queue. @returns false when the queue is full */
-  offer(socket: MemorySocket): boolean {
-    if (this.#accepted.length >= this.#backlog) return false;
+  /** Whether the accept queue takes one more. */
+  get hasRoom(): boolean {
+    return this.#accepted.length < this.#backlog;
+  }
+  /** Puts an open socket into the accept queue. */
+  offer(socket: MemorySocket): void {
     socket.limits = this.limits;
     this.#accepted.push(socket);
     this.observer?.socketReady();
-    return true;
   }
 
   // --- from idle to listening or connected --------------------------------------------------------------------

@@ -24,7 +24,7 @@ export interface Faults {
 
 /** What a memory connection is made of. */
 export interface LinkOptions {
-  /** Both directions' faults, unless the network is given a function of who talks to whom. */
+  /** The faults both directions begin with; `linkOf(socket).setFaults()` gives one others. */
   readonly faults?: Faults;
   /** How long bytes, FIN and RST are under way. Order is kept. Default 0: they come in the next event. */
   readonly latencyMs?: Amount;

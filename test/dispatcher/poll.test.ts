@@ -36,6 +36,14 @@ describe("poll mode", () => {
     expect(map.size).toBe(0);
   });
 
+  test("loop() ends when a timer closes the last channel while it waits", async () => {
+    const listening = new Listening(map);
+    setTimeout(() => listening.close(), 5);
+    const began = performance.now();
+    await loop({ map });
+    expect(performance.now() - began).toBeLessThan(10_000);
+  });
+
   test("loop() runs no hook outside of it once it has begun", async () => {
     const listening = new Listening(map);
     await poll(0, map);

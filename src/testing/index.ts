@@ -1,0 +1,6 @@
+/** The public API of `asyncore/testing`: re-exports only. */
+export type { Faults, LinkOptions } from "./faults.ts";
+export { linkOf, MemoryLink } from "./memory-link.ts";
+export { memoryPair, MemoryNetwork, type MemoryNetworkOptions } from "./memory-network.ts";
+export { type Amount, Random } from "./random.ts";
+export { VirtualClock } from "./virtual-clock.ts";

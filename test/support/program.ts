@@ -1,0 +1,45 @@
+/** Runs a program of this repository with the Bun that runs the tests; ends it by its process id. */
+import { until } from "./until.ts";
+
+export class Program implements AsyncDisposable {
+  stdout = "";
+  stderr = "";
+  readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    this.#child = Bun.spawn([process.execPath, ...args], {
+      cwd: `${import.meta.dir}/../..`,
+      env: { ...process.env, ...env },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    void this.#collect("stdout");
+    void this.#collect("stderr");
+  }
+
+  async #collect(from: "stdout" | "stderr"): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of this.#child[from]) this[from] += decoder.decode(chunk, { stream: true });
+  }
+
+  /** The port a server has printed: the last number of its first line. */
+  async port(): Promise<number> {
+    await until(() => this.stdout.includes("\n"), `the first line of output; stderr: ${this.stderr}`);
+    return Number(/(\d+)\D*\n/.exec(this.stdout)?.[1]);
+  }
+
+  /** Its exit code, once it has ended. */
+  get exited(): Promise<number> {
+    return this.#child.exited;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
+  }
+}
