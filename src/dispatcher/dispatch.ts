@@ -150,6 +150,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   failLater(error: Error): void {
     this.#failure ??= error;
     this.askLater();
+    // A pass that is waiting has asked this channel already, perhaps to hear that it does not want to read.
+    if (this.#map.polling) this.#map.interrupt();
   }
 
   // --- push --------------------------------------------------------------------------------------------------

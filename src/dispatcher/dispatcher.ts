@@ -267,10 +267,10 @@ export class Dispatcher implements Hooked {
     this.delChannel();
   }
 
-  /** Whether the channel was closed and its socket is still flushing or waiting for the peer's FIN. */
+  /** Whether the channel was closed and its socket still delivers, or waits for the peer's FIN. */
   get closing(): boolean {
     const state = this.socket?.state;
-    return this.#closed && (state === "flushing" || state === "lingering");
+    return this.#closed && (state === "connecting" || state === "flushing" || state === "lingering");
   }
 
   /** `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`. What is queued goes out before the FIN. @throws {OSError} ENOTCONN, EBADF */

@@ -12,6 +12,7 @@
  *  closed ◄──────────────── abort() ◄────────────────── close() ◄────────────────────────────────────┘
  *   (idle ──► listening ──► closed belongs to tcp.ts)
  *
+ * A close() while connecting waits for the outcome when bytes were sent before, else it gives the attempt up.
  * ended: nothing more will come or go, but bytes that came before can still be read. From flushing on the observer
  * is gone, and what the peer sends is read and thrown away: unread bytes would make the kernel answer our FIN's
  * data with RST. Where the peer's FIN came first, the socket is released at once, for then nothing can be unread.
@@ -50,6 +51,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   #readShut = false;
   /** A write said that the connection is gone, and the wire has not told its end yet. */
   #broken: OSError | undefined;
+  /** close() was called while connecting, with bytes to deliver. */
+  #closeWanted = false;
   /** A FIN is to follow what is queued. */
   #finWanted = false;
   #finSent = false;
@@ -85,6 +88,10 @@ export abstract class StreamSocket implements Socket, Flushable {
     if (this.#state !== "connecting") return;
     this.#clearTimer();
     this.#state = "open";
+    if (this.#closeWanted) {
+      this.close();
+      return;
+    }
     this.flush();
     this.#observer?.socketReady();
   }
@@ -92,6 +99,10 @@ export abstract class StreamSocket implements Socket, Flushable {
   /** connect() failed. */
   protected wireFailed(error: OSError): void {
     if (this.#state !== "connecting") return;
+    if (this.#closeWanted) {
+      this.#release();
+      return;
+    }
     this.#error = error;
     this.#end();
     this.#observer?.socketReady();
@@ -224,6 +235,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   send(data: SendData): number {
     if (
       this.#finWanted ||
+      this.#closeWanted ||
       this.#broken !== undefined ||
       (this.#state !== "open" && this.#state !== "connecting")
     ) {
@@ -334,6 +346,7 @@ export abstract class StreamSocket implements Socket, Flushable {
       case "closed":
         throw osError("EBADF", { syscall, detail: "the socket is closed" });
       case "connecting":
+        throw osError("EBADF", { syscall, detail: "the socket is closed" });
       case "open":
         throw this.#broken ?? osError("EPIPE", { syscall, detail: "sending was shut down" });
       case "ended":
@@ -436,9 +449,17 @@ export abstract class StreamSocket implements Socket, Flushable {
         // flush() may have gone further than "flushing".
         if ((this.#state as SocketState) === "flushing") this.#armFlushDeadline();
         return;
+      case "connecting":
+        if (this.#queue.length > 0) {
+          // What was accepted is still owed to the peer: wireOpened() goes on from here.
+          this.#closeWanted = true;
+          return;
+        }
+        this.#release();
+        this.wireTerminate();
+        return;
       case "idle":
       case "listening":
-      case "connecting":
       case "ended":
         this.#release();
         this.wireTerminate();

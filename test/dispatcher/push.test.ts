@@ -296,6 +296,19 @@ describe("push mode", () => {
     expect(client.socket?.state).toBe("closed");
   });
 
+  test("Dispatcher.close() before the connection stands still delivers what was sent", async () => {
+    const listening = new Listening(map);
+    const client = connectTo(new Logged(undefined, map), listening.address);
+    client.send("early bird");
+    client.close();
+    expect(client.closing).toBe(true);
+    expect(() => client.send("late")).toThrow(expect.objectContaining({ code: "EBADF" }));
+    await until(() => (listening.accepted[0] as Logged | undefined)?.events.includes("close") === true, "FIN");
+    expect((listening.accepted[0] as Logged).received).toBe("early bird");
+    await until(() => client.socket?.state === "closed", "both FINs");
+    expect(client.events).toEqual([]);
+  });
+
   test("Dispatcher can be used again after close(): createSocket() gives it a new socket and number", async () => {
     const listening = new Listening(map);
     const client = connectTo(new Logged(undefined, map), listening.address);
