@@ -30,18 +30,28 @@ const RESOLVER_ERRNO: Readonly<Record<string, number>> = {
   EAI_NODATA: 3007,
   ENOTFOUND: 3008,
 };
-const RESOLVER_TEXT: Readonly<Record<string, string>> = {
-  EAI_ADDRFAMILY: "address family not supported for this name",
-  EAI_AGAIN: "temporary failure in name resolution",
-  EAI_FAIL: "permanent failure in name resolution",
-  EAI_FAMILY: "address family not supported by the resolver",
-  EAI_MEMORY: "resolver is out of memory",
-  EAI_NODATA: "name has no address of this family",
-  ENOTFOUND: "name or service not known",
-};
+// What libuv's table, which has the rest, has no sentence for.
+const TEXT: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    EINPROGRESS: "operation now in progress",
+    ENETRESET: "connection dropped on network reset",
+    ESTALE: "stale file handle",
+    EAI_ADDRFAMILY: "address family not supported for this name",
+    EAI_AGAIN: "temporary failure in name resolution",
+    EAI_FAIL: "permanent failure in name resolution",
+    EAI_FAMILY: "address family not supported by the resolver",
+    EAI_MEMORY: "resolver is out of memory",
+    EAI_NODATA: "name has no address of this family",
+    ENOTFOUND: "name or service not known",
+  }),
+);
 
 const ERRNO_BY_CODE = new Map<string, number>(Object.entries(RESOLVER_ERRNO));
 for (const [code, errno] of Object.entries(os.constants.errno)) ERRNO_BY_CODE.set(code, errno);
+// node's table lacks codes that sockets meet (EHOSTDOWN, ESHUTDOWN …); libuv's lacks others. Beyond 1000 are libuv's own.
+for (const [errno, [code]] of util.getSystemErrorMap()) {
+  if (errno > -1000 && !ERRNO_BY_CODE.has(code)) ERRNO_BY_CODE.set(code, -errno);
+}
 const CODE_BY_ERRNO = new Map<number, string>();
 // EAGAIN and EWOULDBLOCK share a number on the platforms Bun has; the first name listed is the usual one.
 for (const [code, errno] of ERRNO_BY_CODE) if (!CODE_BY_ERRNO.has(errno)) CODE_BY_ERRNO.set(errno, code);
@@ -58,7 +68,7 @@ export function codeOf(errno: number): string {
 
 /** The platform's sentence for an error code, as `strerror(3)` has it. */
 export function strerror(code: string): string {
-  return RESOLVER_TEXT[code] ?? util.getSystemErrorMap().get(-errnoOf(code))?.[1] ?? "unknown error";
+  return TEXT.get(code) ?? util.getSystemErrorMap().get(-errnoOf(code))?.[1] ?? "unknown error";
 }
 
 function describe(code: string, details: OSErrorDetails): string {
@@ -145,27 +155,29 @@ export class ResolveError extends OSError {
   override name = "ResolveError";
 }
 
-const CLASS_BY_CODE: Readonly<Record<string, typeof OSError>> = {
-  EAGAIN: BlockingIOError,
-  EALREADY: BlockingIOError,
-  EINPROGRESS: BlockingIOError,
-  EWOULDBLOCK: BlockingIOError,
-  EPIPE: BrokenPipeError,
-  ESHUTDOWN: BrokenPipeError,
-  ECONNABORTED: ConnectionAbortedError,
-  ECONNREFUSED: ConnectionRefusedError,
-  ECONNRESET: ConnectionResetError,
-  EEXIST: FileExistsError,
-  ENOENT: FileNotFoundError,
-  EINTR: InterruptedError,
-  EACCES: PermissionError,
-  EPERM: PermissionError,
-  ETIMEDOUT: TimeoutError,
-};
+const CLASS_BY_CODE: ReadonlyMap<string, typeof OSError> = new Map(
+  Object.entries({
+    EAGAIN: BlockingIOError,
+    EALREADY: BlockingIOError,
+    EINPROGRESS: BlockingIOError,
+    EWOULDBLOCK: BlockingIOError,
+    EPIPE: BrokenPipeError,
+    ESHUTDOWN: BrokenPipeError,
+    ECONNABORTED: ConnectionAbortedError,
+    ECONNREFUSED: ConnectionRefusedError,
+    ECONNRESET: ConnectionResetError,
+    EEXIST: FileExistsError,
+    ENOENT: FileNotFoundError,
+    EINTR: InterruptedError,
+    EACCES: PermissionError,
+    EPERM: PermissionError,
+    ETIMEDOUT: TimeoutError,
+  }),
+);
 
 /** Makes the {@link OSError} of the right class for `code`. */
 export function osError(code: string, details: OSErrorDetails = {}): OSError {
-  const Kind = Object.hasOwn(RESOLVER_ERRNO, code) ? ResolveError : (CLASS_BY_CODE[code] ?? OSError);
+  const Kind = Object.hasOwn(RESOLVER_ERRNO, code) ? ResolveError : (CLASS_BY_CODE.get(code) ?? OSError);
   return new Kind(code, details);
 }
 
@@ -176,18 +188,23 @@ export function osError(code: string, details: OSErrorDetails = {}): OSError {
  */
 export function toOSError(error: unknown, details: OSErrorDetails = {}, fallbackCode = "EIO"): OSError {
   if (error instanceof OSError) return error;
-  const { code, errno } = (typeof error === "object" && error !== null ? error : {}) as {
-    code?: unknown;
-    errno?: unknown;
-  };
-  let known: string | undefined;
-  if (typeof code === "string") {
-    const bare = code.replace(/^DNS_/, "");
-    if (ERRNO_BY_CODE.has(bare)) known = bare;
+  return osError(knownCode(error) ?? fallbackCode, { ...details, cause: error });
+}
+
+function knownCode(error: unknown): string | undefined {
+  if (typeof error !== "object" || error === null) return undefined;
+  try {
+    const { code, errno } = error as { code?: unknown; errno?: unknown };
+    if (typeof code === "string") {
+      // The number beside a code that is unknown here may be the resolver's, whose 4 is not EINTR.
+      const bare = code.replace(/^DNS_/, "");
+      return ERRNO_BY_CODE.has(bare) ? bare : undefined;
+    }
+    return typeof errno === "number" ? CODE_BY_ERRNO.get(Math.abs(errno)) : undefined;
+  } catch {
+    // A getter of the thrown value's.
+    return undefined;
   }
-  if (known === undefined && typeof errno === "number" && CODE_BY_ERRNO.has(Math.abs(errno)))
-    known = codeOf(errno);
-  return osError(known ?? fallbackCode, { ...details, cause: error });
 }
 
 /** Codes that mean "this connection is over" (asyncore's `_DISCONNECTED`). */

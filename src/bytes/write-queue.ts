@@ -80,6 +80,8 @@ export class WriteQueue {
 
   /** Appends `text` as UTF-8 (a lone surrogate becomes U+FFFD) and returns its length in bytes. */
   appendText(text: string): number {
+    // An empty text must not borrow a block: nothing would be written, so nothing would give it back.
+    if (text === "") return 0;
     // Three bytes a code unit is the most UTF-8 can need: when that fits, the text is encoded in place.
     const most = text.length * 3;
     if (most < BLOCK_BYTES / 4) {
@@ -145,7 +147,9 @@ export class WriteQueue {
   /** The turn's write came short: stop holding a pooled block until everything is out. */
   stall(): void {
     this.#stalled = true;
-    if (this.#pooled) this.#seal();
+    const waiting = this.#tailEnd - this.#tailStart;
+    // A drained tail of the queue's own is cut too: a slow peer's last ten bytes must not hold sixty-four thousand.
+    if (this.#pooled || (this.#tail?.length ?? 0) > 2 * waiting + SMALLEST_TAIL_BYTES) this.#seal();
   }
 
   /** Everything went out: give the block back. Does nothing while bytes are waiting. */

@@ -243,6 +243,11 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     });
   }
 
+  /** Takes the rejection of work beside the hooks to `handleError`; holds nothing back. */
+  watch(work: Promise<unknown>): void {
+    work.then(undefined, (error: unknown) => this.failed(error));
+  }
+
   /** A hook threw or rejected: `handleError`, and if that fails too the channel is cut. */
   failed(error: unknown): void {
     if (error instanceof ExitNow) {
@@ -261,9 +266,10 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       if (isThenable(result)) this.#cutIfRejected(result);
     } catch (second) {
       this.#cut(second);
+    } finally {
+      this.#active--;
+      leaveTurn();
     }
-    this.#active--;
-    leaveTurn();
   }
 
   #cutIfRejected(result: PromiseLike<unknown>): void {

@@ -7,8 +7,9 @@ import type { Address } from "../base/address.ts";
 import { formatAddress } from "../base/address.ts";
 import { AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { DISCONNECTED, OSError, osError } from "../base/errors.ts";
+import { isEmpty, type SendData } from "../bytes/send-data.ts";
 import { defaultLimits } from "../socket/limits.ts";
-import type { SendData, Socket, StreamLimits } from "../socket/socket.ts";
+import type { Socket, StreamLimits } from "../socket/socket.ts";
 import { TcpSocket } from "../socket/tcp.ts";
 import { inTurn } from "../socket/turn.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
@@ -270,7 +271,7 @@ export class Dispatcher implements Hooked {
   /** Whether the channel was closed and its socket still delivers, or waits for the peer's FIN. */
   get closing(): boolean {
     const state = this.socket?.state;
-    return this.#closed && (state === "connecting" || state === "flushing" || state === "lingering");
+    return this.#closed && (state === "flushing" || state === "lingering");
   }
 
   /** `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`. What is queued goes out before the FIN. @throws {OSError} ENOTCONN, EBADF */
@@ -434,10 +435,6 @@ export class Dispatcher implements Hooked {
     const address = this.addr === undefined ? "" : ` ${formatAddress(this.addr)}`;
     return `<${this.constructor.name}${state}${address} #${this.channelDispatch.number}>`;
   }
-}
-
-function isEmpty(data: SendData): boolean {
-  return (typeof data === "string" ? data.length : data.byteLength) === 0;
 }
 
 class DispatcherDispatch extends Dispatch {

@@ -4,18 +4,34 @@
  * count is written once there is room again.
  */
 const MAX_BUFFERED_BYTES = 1024 * 1024;
+// Counted here: Bun's process.stdout says 0 for writableLength whatever it holds.
+const waiting: Record<"stdout" | "stderr", number> = { stdout: 0, stderr: 0 };
+const watched = new Set<"stdout" | "stderr">();
 const dropped: Record<"stdout" | "stderr", number> = { stdout: 0, stderr: 0 };
 
 /** Writes `line` and a newline, or counts it as dropped. */
 export function writeLine(to: "stdout" | "stderr", line: string): void {
-  const stream = process[to];
-  if (stream.writableLength > MAX_BUFFERED_BYTES) {
+  if (waiting[to] > MAX_BUFFERED_BYTES) {
     dropped[to]++;
     return;
   }
   if (dropped[to] > 0) {
-    stream.write(`warning: ${dropped[to]} log lines were dropped\n`);
+    const count = dropped[to];
     dropped[to] = 0;
+    write(to, `warning: ${count} log lines were dropped\n`);
   }
-  stream.write(`${line}\n`);
+  write(to, `${line}\n`);
+}
+
+function write(to: "stdout" | "stderr", text: string): void {
+  const stream = process[to];
+  if (!watched.has(to)) {
+    watched.add(to);
+    // The reader is gone (EPIPE): without a listener that would end the process.
+    stream.on("error", () => undefined);
+  }
+  waiting[to] += text.length;
+  stream.write(text, () => {
+    waiting[to] -= text.length;
+  });
 }

@@ -44,6 +44,8 @@ export interface Endpoint {
   stopAccepting(): void;
   /** … until now. */
   startAccepting(): void;
+  /** Throws what is wrong with a target's form (a scope that names no interface). */
+  check(target: Target): void;
   /** Connects to a numeric or unix target. `failed` and the owner's callbacks are never called before it returns. */
   connect(address: Address, target: Target, owner: BunOwner, failed: (error: OSError) => void): void;
   /** Whether the connect under way on `wire` has succeeded. */

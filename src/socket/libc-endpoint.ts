@@ -100,6 +100,10 @@ export class LibcEndpoint implements Endpoint {
     }
   }
 
+  check(target: Target): void {
+    this.#c.sockaddr(this.#family, target);
+  }
+
   connect(address: Address, target: Target, owner: BunOwner, failed: (error: OSError) => void): void {
     const code = this.#c.connect(this.#fd, this.#c.sockaddr(this.#family, target));
     if (code !== undefined) {

@@ -195,9 +195,9 @@ export class Libc {
   }
 
   #scope(scope: string, host: string): number {
-    if (/^\d+$/.test(scope)) return Number(scope);
-    const index = this.#c.if_nametoindex(cString(scope));
-    if (index === 0) {
+    const numeric = /^\d+$/.test(scope);
+    const index = numeric ? Number(scope) : this.#c.if_nametoindex(cString(scope));
+    if (index === 0 || index > 0xffff_ffff) {
       throw osError("EINVAL", { syscall: "if_nametoindex", address: host, detail: `no interface ${scope}` });
     }
     return index;

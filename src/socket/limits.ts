@@ -19,21 +19,25 @@ export const defaultLimits: StreamLimits = Object.freeze({
  */
 export function streamLimits(changes: Partial<StreamLimits> = {}): StreamLimits {
   const limits: StreamLimits = { ...defaultLimits, ...changes };
+  check(limits);
   const highWaterBytes = Math.min(
     limits.highWaterBytes,
     changes.highWaterBytes === undefined ? limits.maxBufferedBytes : Infinity,
   );
   const lowWaterBytes = changes.lowWaterBytes ?? Math.floor(highWaterBytes / 4);
   const made = { ...limits, highWaterBytes, lowWaterBytes };
-  for (const [name, value] of Object.entries(made)) {
-    if (typeof value !== "number" || !(value >= 0)) {
-      throw new ArgumentRangeError(`${name}: a number of at least 0, not ${String(value)}`);
-    }
-  }
   if (lowWaterBytes > highWaterBytes || highWaterBytes > made.maxBufferedBytes) {
     throw new ArgumentRangeError(
       `water marks: low ${lowWaterBytes} <= high ${highWaterBytes} <= max ${made.maxBufferedBytes} does not hold`,
     );
   }
   return Object.freeze(made);
+}
+
+function check(limits: StreamLimits): void {
+  for (const [name, value] of Object.entries(limits)) {
+    if (typeof value !== "number" || !(value >= 0)) {
+      throw new ArgumentRangeError(`${name}: a number of at least 0, not ${String(value)}`);
+    }
+  }
 }

@@ -3,6 +3,7 @@
  * and `accept()`. Bounded by the backlog: with a full queue the listener is paused and connections wait in the
  * kernel, as they would for a slow acceptor; where it cannot be paused, the newest are reset.
  */
+import type { Address } from "../base/address.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
 
 /** What the queue holds. */
@@ -19,12 +20,19 @@ export interface ListenerOwner<S extends Accepted> {
   acceptReady(): void;
 }
 
+/** How long a listener that found no descriptor waits before it looks again. */
+const RETRY_MS = 100;
+
 export class Listener<S extends Accepted> implements BunOwner {
   readonly #owner: ListenerOwner<S>;
   readonly #endpoint: Endpoint;
   readonly #backlog: number;
+  /** The local address of the last connection. */
+  name: Address | undefined = undefined;
   #queue: S[] = [];
   #paused = false;
+  #closed = false;
+  #retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(owner: ListenerOwner<S>, endpoint: Endpoint, backlog: number) {
     this.#owner = owner;
@@ -39,13 +47,15 @@ export class Listener<S extends Accepted> implements BunOwner {
 
   /** Bun accepted a connection. */
   bunOpened(wire: Wire): void {
-    if (this.#queue.length >= this.#backlog && !this.#endpoint.canPause) {
+    // Bun may have accepted more in the same go than a hook wanted that closed the listener.
+    if (this.#closed || (this.#queue.length >= this.#backlog && !this.#endpoint.canPause)) {
       wire.terminate();
       return;
     }
     this.#queue.push(this.#owner.adopt(wire));
     this.#owner.acceptReady();
-    if (this.#queue.length >= this.#backlog && !this.#paused && this.#endpoint.canPause) {
+    const full = this.#queue.length >= this.#backlog;
+    if (full && this.#endpoint.canPause && !this.#paused && !this.#closed) {
       this.#paused = true;
       this.#endpoint.stopAccepting();
     }
@@ -53,18 +63,30 @@ export class Listener<S extends Accepted> implements BunOwner {
 
   accept(): S | undefined {
     const socket = this.#queue.shift();
-    if (this.#paused && this.#queue.length === 0) {
-      this.#paused = false;
-      this.#endpoint.startAccepting();
-    }
+    if (this.#paused && !this.#closed && this.#queue.length === 0) this.#resume();
     if (socket !== undefined) handedOut(socket);
     return socket;
+  }
+
+  // It takes a descriptor. Where there is none the connection in hand must not be lost, and accept() tries again.
+  #resume(): void {
+    try {
+      this.#endpoint.startAccepting();
+      this.#paused = false;
+    } catch {
+      this.#retry ??= setTimeout(() => {
+        this.#retry = undefined;
+        if (this.#paused && this.#queue.length === 0) this.#resume();
+      }, RETRY_MS);
+    }
   }
 
   /** Resets what nobody accepted; the kernel does the same to what waits there. */
   close(): void {
     const queue = this.#queue;
     this.#queue = [];
+    this.#closed = true;
+    clearTimeout(this.#retry);
     for (const socket of queue) socket.abort();
   }
 

@@ -76,9 +76,12 @@ export class MemorySocket extends StreamSocket {
 
   // --- what the host tells, always as an event of its own -----------------------------------------------------
 
-  linkOpened(wire: MemoryWire): void {
+  /** The connection stands. @returns false when the attempt was given up meanwhile */
+  linkOpened(wire: MemoryWire): boolean {
+    if (!this.pending) return false;
     this.#wire = wire;
     this.wireOpened();
+    return true;
   }
   linkRefused(error: OSError): void {
     this.#letGo();
@@ -144,7 +147,7 @@ export class MemorySocket extends StreamSocket {
 
   connect(address: Address): void {
     if (this.state === "connecting") throw osError("EALREADY", { syscall: "connect" });
-    if (this.state === "open" || this.state === "ended") throw osError("EISCONN", { syscall: "connect" });
+    if (this.state === "open") throw osError("EISCONN", { syscall: "connect" });
     this.#needIdle("connect");
     checkAddress(this.family, address, "connect");
     this.#peer = address;

@@ -8,7 +8,8 @@ import { AF_INET6, SO_REUSEADDR, SOL_SOCKET } from "../base/constants.ts";
 import { osError, toOSError, type OSError } from "../base/errors.ts";
 import { wireHandlers } from "./bun-handlers.ts";
 import type { BunOwner, Endpoint, Wire, WireListener } from "./endpoint.ts";
-import { replaceStaleSocket } from "./unix-path.ts";
+import { existsSync, renameSync } from "node:fs";
+import { replaceStaleSocket, UnixPath } from "./unix-path.ts";
 
 interface ListenOptions {
   readonly unix?: string;
@@ -28,6 +29,7 @@ export class PlainEndpoint implements Endpoint, BunOwner {
   #name: Address;
   #listener: ReturnType<Listen> | undefined;
   #owner: BunOwner | undefined;
+  #path: UnixPath | undefined;
 
   constructor(family: number) {
     this.#family = family;
@@ -50,6 +52,7 @@ export class PlainEndpoint implements Endpoint, BunOwner {
       if (!replaceStaleSocket(target.path, () => isRefused(target.path))) throw failure;
       port = this.#open(where);
     }
+    if (target.kind === "unix") this.#path = UnixPath.made(target.path);
     this.#name = target.kind === "unix" ? target.path : [target.host === "" ? anyHost : target.host, port];
   }
 
@@ -88,6 +91,8 @@ export class PlainEndpoint implements Endpoint, BunOwner {
     throw osError("ENOSYS", { syscall: "listen", detail: "pausing a listener needs the C library" });
   }
 
+  check(_target: Target): void {}
+
   connect(address: Address, target: Target, owner: BunOwner, failed: (error: OSError) => void): void {
     const bound = this.#listener !== undefined && typeof this.#name !== "string" ? this.#name : undefined;
     this.close();
@@ -112,7 +117,11 @@ export class PlainEndpoint implements Endpoint, BunOwner {
   }
 
   close(): void {
+    // Bun's stop() unlinks whatever has the path by then: a successor's file is put aside meanwhile.
+    const path = typeof this.#name === "string" && this.#listener !== undefined ? this.#name : undefined;
+    const aside = path === undefined || this.#path?.isThere() !== false ? undefined : setAside(path);
     this.#listener?.stop();
+    if (aside !== undefined && path !== undefined) renameSync(aside, path);
     this.#listener = undefined;
     this.#owner = undefined;
   }
@@ -151,4 +160,11 @@ function isRefused(path: string): boolean {
     // connectError has told it already.
   });
   return refused;
+}
+
+function setAside(path: string): string | undefined {
+  if (!existsSync(path)) return undefined;
+  const aside = `${path}.${process.pid}`;
+  renameSync(path, aside);
+  return aside;
 }

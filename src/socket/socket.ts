@@ -13,9 +13,7 @@
  */
 import type { Address } from "../base/address.ts";
 import type { OSError } from "../base/errors.ts";
-
-/** Bytes a program may send. Strings go out as UTF-8. */
-export type SendData = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+import type { SendData } from "../bytes/send-data.ts";
 
 /** Whoever a socket reports to: the dispatcher that holds it. */
 export interface SocketObserver {

@@ -20,11 +20,12 @@
 import type { Address } from "../base/address.ts";
 import { type Clock, systemClock, type TimerHandle } from "../base/clock.ts";
 import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from "../base/constants.ts";
-import { ArgumentRangeError, ArgumentTypeError, osError, type OSError } from "../base/errors.ts";
+import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
 import { ReadBuffer } from "../bytes/read-buffer.ts";
+import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { WriteQueue } from "../bytes/write-queue.ts";
 import { defaultLimits } from "./limits.ts";
-import type { SendData, Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
 import { type Flushable, queueFlush } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
@@ -101,6 +102,7 @@ export abstract class StreamSocket implements Socket, Flushable {
     if (this.#state !== "connecting") return;
     if (this.#closeWanted) {
       this.#release();
+      this.wireTerminate();
       return;
     }
     this.#error = error;
@@ -175,7 +177,8 @@ export abstract class StreamSocket implements Socket, Flushable {
     return SOCK_STREAM;
   }
   get state(): SocketState {
-    return this.#state;
+    // Closed while connecting, with bytes to deliver: to everybody else that is flushing.
+    return this.#closeWanted && this.#state === "connecting" ? "flushing" : this.#state;
   }
   get bufferedAmount(): number {
     return this.#queue.length;
@@ -186,6 +189,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   }
   get readReady(): boolean {
     if (this.#input.length !== 0) return true;
+    if (this.#state !== "open" && this.#state !== "ended") return false;
     return (this.#eof || this.#error !== undefined) && !this.#eofTold;
   }
   get writeReady(): boolean {
@@ -193,6 +197,10 @@ export abstract class StreamSocket implements Socket, Flushable {
     return this.#state === "ended" && this.#error !== undefined;
   }
 
+  /** For the kind that opens: whether the outcome of connect() is still open. */
+  protected get pending(): boolean {
+    return this.#state === "connecting";
+  }
   protected get clock(): Clock {
     return systemClock;
   }
@@ -241,6 +249,7 @@ export abstract class StreamSocket implements Socket, Flushable {
     ) {
       this.#refuseSend();
     }
+    if (data === "") return 0;
     if (typeof data !== "string") return this.#sendBytes(bytesOf(data));
     if (data.length >= DIRECT_WRITE_BYTES) return this.#sendBytes(Buffer.from(data));
     const queue = this.#queue;
@@ -261,12 +270,14 @@ export abstract class StreamSocket implements Socket, Flushable {
       this.flush();
       if (!this.#blocked && queue.length === 0) {
         taken = this.wireWrite(bytes, 0, count);
-        if (taken < 0) {
-          this.#writeFailed();
-          return count;
-        }
-        if (taken < count) this.#blocked = true;
+        if (taken < 0) this.#writeFailed();
+        else if (taken < count) this.#blocked = true;
       }
+    }
+    if (this.#broken !== undefined) {
+      // Lost in this very call: accepted like all that is on its way when a connection dies; the end is told soon.
+      this.bytesSent += count;
+      return count;
     }
     if (taken < count) {
       if (queue.charge + count - taken > this.limits.maxBufferedBytes) this.#overflow(count);
@@ -337,7 +348,7 @@ export abstract class StreamSocket implements Socket, Flushable {
 
   #refuseSend(): never {
     const syscall = "send";
-    switch (this.#state) {
+    switch (this.state) {
       case "idle":
       case "listening":
         throw osError("ENOTCONN", { syscall });
@@ -346,7 +357,6 @@ export abstract class StreamSocket implements Socket, Flushable {
       case "closed":
         throw osError("EBADF", { syscall, detail: "the socket is closed" });
       case "connecting":
-        throw osError("EBADF", { syscall, detail: "the socket is closed" });
       case "open":
         throw this.#broken ?? osError("EPIPE", { syscall, detail: "sending was shut down" });
       case "ended":
@@ -381,7 +391,7 @@ export abstract class StreamSocket implements Socket, Flushable {
       if (this.#paused && this.#input.length === 0 && this.#observer !== undefined) this.#resume();
       return chunk;
     }
-    switch (this.#state) {
+    switch (this.state) {
       case "idle":
       case "listening":
       case "connecting":
@@ -396,7 +406,8 @@ export abstract class StreamSocket implements Socket, Flushable {
     const error = this.takeError();
     if (error !== undefined) throw error;
     if (!this.#eof) return undefined;
-    this.#eofTold = true;
+    // Asking for nothing is no way to be told.
+    if (size > 0) this.#eofTold = true;
     return EMPTY;
   }
 
@@ -418,8 +429,9 @@ export abstract class StreamSocket implements Socket, Flushable {
     if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) {
       throw new ArgumentRangeError(`shutdown: SHUT_RD, SHUT_WR or SHUT_RDWR, not ${String(how)}`);
     }
-    if (this.#state !== "open") {
-      const gone = this.#state === "flushing" || this.#state === "lingering" || this.#state === "closed";
+    const { state } = this;
+    if (state !== "open") {
+      const gone = state === "flushing" || state === "lingering" || state === "closed";
       throw osError(gone ? "EBADF" : "ENOTCONN", { syscall: "shutdown" });
     }
     if (how !== SHUT_RD && !this.#finWanted) {
@@ -559,21 +571,3 @@ export abstract class StreamSocket implements Socket, Flushable {
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);
-
-function bytesOf(data: Exclude<SendData, string>): Uint8Array {
-  let bytes: Uint8Array;
-  if (data instanceof Uint8Array) bytes = data;
-  else if (ArrayBuffer.isView(data)) bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  else if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer) {
-    if (data instanceof ArrayBuffer && data.detached)
-      throw new ArgumentTypeError("send: the buffer is detached");
-    return new Uint8Array(data);
-  } else {
-    const what = data === null ? "null" : typeof data;
-    throw new ArgumentTypeError(`send: text or bytes, not ${what}`);
-  }
-  if (bytes.length === 0 && bytes.buffer instanceof ArrayBuffer && bytes.buffer.detached) {
-    throw new ArgumentTypeError("send: the buffer is detached");
-  }
-  return bytes;
-}

@@ -5,7 +5,7 @@
  */
 import dns from "node:dns/promises";
 
-import { checkAddress, type Address, type Target } from "../base/address.ts";
+import { type Address, checkAddress, sameAddress, type Target } from "../base/address.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, osError, toOSError, type OSError } from "../base/errors.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
@@ -23,6 +23,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   #wire: Wire | undefined;
   #peer: Address | undefined;
   #parked: Parked | undefined;
+  // Bun forgets it when the connection is over, and handleClose() may still ask.
+  #name: Address | undefined;
 
   /** An idle socket, or with `wire` an accepted one. */
   private constructor(family: number, wire?: Wire) {
@@ -54,8 +56,21 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const socket = new TcpSocket(this.family, wire);
     socket.limits = this.limits;
     // Asked now: Bun forgets the address when the peer is gone.
-    socket.#peer = this.family === AF_UNIX ? "" : [wire.remoteAddress ?? "", wire.remotePort];
+    socket.#peer = this.family === AF_UNIX ? "" : [wire.remoteAddress ?? "", wire.remotePort ?? 0];
+    socket.#name = this.#nameOfAccepted(wire);
     return socket;
+  }
+
+  // Nearly all connections of a listener have the same name, and a unix socket's is always the listener's: it is shared.
+  #nameOfAccepted(wire: Wire): Address {
+    const listener = this.#listener;
+    const last = listener?.name;
+    if (this.family === AF_UNIX && last !== undefined) return last;
+    const name: Address =
+      this.family === AF_UNIX ? this.getsockname() : [wire.localAddress ?? "", wire.localPort ?? 0];
+    if (last !== undefined && sameAddress(last, name)) return last;
+    if (listener !== undefined) listener.name = name;
+    return name;
   }
 
   /** For the listener: a connection is waiting. */
@@ -82,8 +97,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
 
   accept(): readonly [Socket, Address] | undefined {
-    if (this.state === "closed")
-      throw osError("EBADF", { syscall: "accept", detail: "the socket is closed" });
+    this.#refuseClosed("accept");
     if (this.#listener === undefined) throw osError("EINVAL", { syscall: "accept", detail: "not listening" });
     const socket = this.#listener.accept();
     if (socket === undefined) return undefined;
@@ -93,12 +107,15 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   connect(address: Address): void {
     if (this.state === "connecting") throw osError("EALREADY", { syscall: "connect" });
-    if (this.state === "open" || this.state === "ended") throw osError("EISCONN", { syscall: "connect" });
+    if (this.state === "open") throw osError("EISCONN", { syscall: "connect" });
     const endpoint = this.#idle("connect");
     const target = checkAddress(this.family, address, "connect");
+    const ready = target.kind === "unix" || target.literal;
+    // What is wrong with the address itself is thrown while nothing has changed.
+    if (ready) endpoint.check(target);
     this.#peer = address;
     this.startConnecting();
-    if (target.kind === "unix" || target.literal) this.#connectTo(endpoint, target);
+    if (ready) this.#connectTo(endpoint, target);
     else void this.#resolve(endpoint, target.host, target.port);
   }
 
@@ -106,7 +123,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   async #resolve(endpoint: Endpoint, host: string, port: number): Promise<void> {
     try {
       const found = await dns.lookup(host, { family: this.family === AF_INET6 ? 6 : 4 });
-      if (this.state !== "connecting") return;
+      if (!this.pending) return;
       this.#connectTo(endpoint, { kind: "inet", host: found.address, port, literal: true });
     } catch (error) {
       this.wireFailed(toOSError(error, { syscall: "getaddrinfo", address: host, port }, "ENOTFOUND"));
@@ -117,8 +134,14 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     endpoint.connect(this.#peer ?? "", target, this, (error) => this.wireFailed(error));
   }
 
+  // To its owner a socket is closed from close() on, whatever it still does in the background.
+  #refuseClosed(syscall: string): void {
+    const { state } = this;
+    if (state === "flushing" || state === "lingering" || state === "closed") noDescriptor(syscall);
+  }
+
   #idle(syscall: string): Endpoint {
-    if (this.state === "closed") throw osError("EBADF", { syscall, detail: "the socket is closed" });
+    this.#refuseClosed(syscall);
     if (this.state !== "idle" || this.#endpoint === undefined) {
       throw osError("EINVAL", { syscall, detail: `the socket is ${this.state}` });
     }
@@ -148,12 +171,18 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     // may be asked of it before that, for it would take the kernel's error away.
     if (this.#endpoint?.canPause !== true) this.wireOpened();
   }
+  protected override wireOpened(): void {
+    const wire = this.#wire;
+    if (wire !== undefined && this.family === AF_UNIX) this.#name = libc()?.getsockname(wire.fd) ?? "";
+    else if (wire !== undefined) this.#name = [wire.localAddress ?? "", wire.localPort ?? 0];
+    super.wireOpened();
+  }
   bunReceived(chunk: Buffer): void {
-    if (this.state === "connecting") this.wireOpened();
+    if (this.pending) this.wireOpened();
     this.wireReceived(chunk);
   }
   bunDrained(): void {
-    if (this.state !== "connecting") {
+    if (!this.pending) {
       this.wireDrained();
       if (this.observer === undefined) this.parkIfIdle();
     } else if (this.#wire !== undefined && this.#endpoint?.isConnected(this.#wire) === true) {
@@ -161,12 +190,12 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     }
   }
   bunEnded(): void {
-    if (this.state === "connecting") this.wireOpened();
+    if (this.pending) this.wireOpened();
     this.wireEnded();
   }
   bunClosed(error: unknown): void {
     this.#wire = undefined;
-    const connecting = this.state === "connecting";
+    const connecting = this.pending;
     const details = connecting ? { syscall: "connect", ...this.#peerDetails() } : { syscall: "recv" };
     this.wireClosed(
       error === undefined || error === null ? undefined : toOSError(error, details, "ECONNRESET"),
@@ -217,7 +246,11 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const idle = this.observer === undefined && this.state === "open" && this.bufferedAmount === 0;
     if (!idle || this.#parked !== undefined || wire === undefined) return;
     const { family } = this;
-    this.#parked = new Parked(this, wire, () => new TcpSocket(family, wire).close());
+    this.#parked = new Parked(this, wire, () => {
+      // It was paused with its socket; paused, it would not see the peer's FIN.
+      wire.resume();
+      new TcpSocket(family, wire).close();
+    });
   }
 
   override observe(observer: Parameters<Socket["observe"]>[0]): void {
@@ -243,18 +276,15 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
 
   getsockname(): Address {
-    if (this.#endpoint !== undefined && this.#endpoint.fd >= 0) return this.#endpoint.getsockname();
-    const wire = this.#wire;
-    if (wire !== undefined && this.family !== AF_UNIX) return [wire.localAddress, wire.localPort];
-    const c = libc();
-    if (wire !== undefined && wire.fd >= 0) return c?.getsockname(wire.fd) ?? "";
-    if (this.#endpoint !== undefined) return this.#endpoint.getsockname();
-    throw osError("EBADF", { syscall: "getsockname", detail: "the socket is closed" });
+    this.#refuseClosed("getsockname");
+    if (this.#name !== undefined) return this.#name;
+    const fd = this.#wireFd();
+    const c = fd >= 0 ? libc() : undefined;
+    return c === undefined ? this.#anyEndpoint("getsockname").getsockname() : c.getsockname(fd);
   }
 
   getpeername(): Address {
-    if (this.state === "closed")
-      throw osError("EBADF", { syscall: "getpeername", detail: "the socket is closed" });
+    this.#refuseClosed("getpeername");
     if (this.state === "idle" || this.state === "listening" || this.state === "connecting") {
       throw osError("ENOTCONN", { syscall: "getpeername" });
     }
@@ -263,8 +293,12 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   getsockopt(level: number, name: number): number {
     if (level === SOL_SOCKET && name === SO_ERROR) {
+      if (this.state === "closed") noDescriptor("getsockopt");
       const error = this.takeError();
-      if (error !== undefined || this.#wire === undefined) return error?.errno ?? 0;
+      // The kernel's answer, taken here, would be missing when Bun asks how the connect ended.
+      if (error !== undefined || this.#wire === undefined || this.pending) {
+        return error?.errno ?? 0;
+      }
     }
     const wire = this.#wireFd();
     if (wire >= 0) return (libc() ?? noLibrary("getsockopt")).getsockopt(wire, level, name);

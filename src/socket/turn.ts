@@ -43,10 +43,18 @@ function flushAll(): void {
   const batch = waiting;
   if (batch.length === 1) {
     // The usual turn, without allocating: one channel answered.
-    const only = batch.pop() as Flushable;
-    only.flush();
+    (batch.pop() as Flushable).flush();
     return;
   }
   waiting = [];
-  for (const socket of batch) socket.flush();
+  let failure: { error: unknown } | undefined;
+  for (const socket of batch) {
+    try {
+      socket.flush();
+    } catch (error) {
+      // A socket kind that breaks the contract: the others are written first.
+      failure ??= { error };
+    }
+  }
+  if (failure !== undefined) throw failure.error;
 }

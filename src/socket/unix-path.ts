@@ -2,7 +2,7 @@
  * Files of unix sockets: which one is ours to remove, and which one is a dead process's to replace. Never removes
  * a live socket, a plain file, or a successor's socket at the same path.
  */
-import { lstatSync, type Stats, unlinkSync } from "node:fs";
+import { lstatSync, readFileSync, type Stats, unlinkSync } from "node:fs";
 
 /** The file a `bind()` of ours made. */
 export class UnixPath {
@@ -20,6 +20,12 @@ export class UnixPath {
     return made === undefined ? undefined : new UnixPath(path, made);
   }
 
+  /** Whether the file still is the one that was made. */
+  isThere(): boolean {
+    const found = socketAt(this.#path);
+    return found !== undefined && isSame(found, this.#made);
+  }
+
   /** Removes the file if it still is the one that was made. */
   remove(): void {
     const found = socketAt(this.#path);
@@ -33,17 +39,33 @@ export class UnixPath {
  */
 export function replaceStaleSocket(path: string, isStale: () => boolean): boolean {
   const before = socketAt(path);
-  if (before === undefined || !isStale()) return false;
+  if (before === undefined || isBound(path) || !isStale()) return false;
   // Another process may have replaced it while we asked. Between this look and the removal one still can: the
   // kernel has no call that does both.
   const after = socketAt(path);
   return after !== undefined && isSame(before, after) && removeQuietly(path);
 }
 
+// Who is bound and about to listen refuses connections as a dead one does. Linux lists every socket by the path it
+// was bound to: Num RefCount Protocol Flags Type St Inode Path; state 01 is unconnected (03: accepted from a listener).
+function isBound(path: string): boolean {
+  try {
+    const lines = readFileSync("/proc/net/unix", "utf8").split("\n");
+    return lines.some((line) => line.endsWith(` ${path}`) && line.split(" ", 6)[5] === "01");
+  } catch {
+    return false;
+  }
+}
+
 function socketAt(path: string): Stats | undefined {
   if (path.startsWith("\0")) return undefined;
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found?.isSocket() === true ? found : undefined;
+  try {
+    const found = lstatSync(path);
+    return found.isSocket() ? found : undefined;
+  } catch {
+    // Gone, or its folder is (ENOENT, ENOTDIR, ELOOP, EACCES): nothing of ours to touch.
+    return undefined;
+  }
 }
 
 // An inode number alone may be given out again at once; with the time of its making it names one file (chmod moves

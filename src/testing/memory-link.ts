@@ -5,11 +5,11 @@
  */
 import type { Clock, TimerHandle } from "../base/clock.ts";
 import { osError } from "../base/errors.ts";
-import { MemorySocket, type MemoryWire } from "../socket/memory.ts";
+import type { MemorySocket, MemoryWire } from "../socket/memory.ts";
 import type { Socket } from "../socket/socket.ts";
 import type { Faults, LinkOptions } from "./faults.ts";
 import { Pipe } from "./memory-pipe.ts";
-import { Random } from "./random.ts";
+import type { Random } from "./random.ts";
 
 class LinkEnd implements MemoryWire {
   readonly link: MemoryLink;

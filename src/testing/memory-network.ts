@@ -31,6 +31,9 @@ const FIRST_EPHEMERAL_PORT = 32_768;
  *
  * @example Dispatchers over a network in memory
  * ```ts
+ * import { Dispatcher, type Socket } from "asyncore";
+ * import { MemoryNetwork } from "asyncore/testing";
+ *
  * const network = new MemoryNetwork();
  * class Echo extends Dispatcher {
  *   override handleRead() {
@@ -48,11 +51,18 @@ const FIRST_EPHEMERAL_PORT = 32_768;
  * const server = new Server(network.createSocket());
  * server.bind(["10.0.0.1", 7]);
  * server.listen();
- * const client = network.createSocket();
+ * class Client extends Dispatcher {
+ *   answer = "";
+ *   override handleConnect() {
+ *     this.send("hello");
+ *   }
+ *   override handleRead() {
+ *     this.answer += String(this.recv());
+ *   }
+ * }
+ * const client = new Client(network.createSocket());
  * client.connect(["10.0.0.1", 7]);
- * client.send("hello");
- * await network.clock.runUntil(() => client.readReady, "an answer");
- * console.log(String(client.recv())); // hello
+ * await network.clock.runUntil(() => client.answer === "hello", "the answer");
  * ```
  */
 export class MemoryNetwork implements MemoryHost {
@@ -160,8 +170,7 @@ export class MemoryNetwork implements MemoryHost {
     near.pause();
     this.#later(() => {
       near.resume();
-      if (socket.state === "connecting") socket.linkOpened(near);
-      else near.terminate();
+      if (!socket.linkOpened(near)) near.terminate();
     });
     listener.offer(child);
   }
@@ -192,13 +201,15 @@ export class MemoryNetwork implements MemoryHost {
 /**
  * Two connected memory sockets. To meddle with the connection: `linkOf(a)`.
  *
- * @example
+ * @example A connection that is reset after three bytes
  * ```ts
+ * import { memoryPair, VirtualClock } from "asyncore/testing";
+ *
  * const clock = new VirtualClock();
- * const [a, b] = memoryPair({ clock, faults: { writeBytes: [1, 7] } });
+ * const [a, b] = memoryPair({ clock, faults: { rstAfterBytes: 3 } });
  * a.send("hello");
- * a.close();
  * await clock.runAll();
+ * console.log(String(b.recv()), b.takeError()?.code); // hel ECONNRESET
  * ```
  */
 export function memoryPair(options: MemoryNetworkOptions = {}): [MemorySocket, MemorySocket] {

@@ -18,8 +18,10 @@ const MOST_TIMERS = 1_000_000;
 /**
  * A clock for tests.
  *
- * @example
+ * @example A minute in no time
  * ```ts
+ * import { VirtualClock } from "asyncore/testing";
+ *
  * const clock = new VirtualClock();
  * clock.setTimer(() => console.log("a minute has passed"), 60_000);
  * await clock.advance(60_000);

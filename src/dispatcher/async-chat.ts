@@ -1,0 +1,262 @@
+/**
+ * `AsyncChat`: asynchat's class. Input is cut into frames by a terminator and handed to `collectIncomingData()` and
+ * `foundTerminator()`; output is a queue of bytes and producers that is refilled as the peer takes it.
+ */
+import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
+import { bytesOf, type SendData } from "../bytes/send-data.ts";
+import { findPrefixAtEnd } from "../bytes/terminator.ts";
+import type { Socket } from "../socket/socket.ts";
+import { type ChannelMap, socketMap } from "./channel-map.ts";
+import type { HookResult } from "./dispatch.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import { type ProducerSource, type Pull, pullFrom } from "./producer.ts";
+
+/** What ends a frame: bytes or text; a count of bytes; null, 0 or empty: nothing does, everything is collected. */
+export type Terminator = string | Uint8Array | number | null;
+
+const EMPTY: Buffer = Buffer.alloc(0);
+
+/**
+ * A channel that speaks in frames. Override `collectIncomingData()` and `foundTerminator()`, and set a terminator.
+ *
+ * @example A server that answers each line
+ * ```ts
+ * import { AsyncChat, Dispatcher, type Socket } from "asyncore";
+ *
+ * class Line extends AsyncChat {
+ *   #line: Buffer[] = [];
+ *   constructor(socket: Socket) {
+ *     super(socket);
+ *     this.setTerminator("\n");
+ *   }
+ *   override collectIncomingData(data: Buffer) {
+ *     this.#line.push(data);
+ *   }
+ *   override foundTerminator() {
+ *     const line = Buffer.concat(this.#line.splice(0)).toString();
+ *     this.push(`you said: ${line}\n`);
+ *     if (line === "bye") this.closeWhenDone();
+ *   }
+ * }
+ * class Server extends Dispatcher {
+ *   override handleAccepted(socket: Socket) {
+ *     new Line(socket);
+ *     this.close();
+ *   }
+ * }
+ * const server = new Server();
+ * server.createSocket();
+ * server.bind(["127.0.0.1", 0]);
+ * server.listen();
+ *
+ * const client = new Dispatcher();
+ * client.createSocket();
+ * client.connect(server.getsockname());
+ * client.send("hello\nbye\n");
+ * client.handleRead = () => process.stdout.write(client.recv());
+ * ```
+ */
+export class AsyncChat extends Dispatcher {
+  /**
+   * Most bytes collected before a terminator of bytes is found; beyond, the channel fails with EMSGSIZE. Counts of
+   * bytes, and collecting without a terminator, are the program's own bound. Default 1 MiB; asynchat has none.
+   */
+  static maxCollectBytes: number = 1024 * 1024;
+
+  /** Most bytes taken by one read. Default 64 KiB. */
+  acInBufferSize = 65_536;
+  /** A producer is asked again while less than this is queued, and less than the high water mark. Default 64 KiB. */
+  acOutBufferSize = 65_536;
+  #terminator: Terminator = null;
+  #needle: Uint8Array = EMPTY;
+  #input: Buffer = EMPTY;
+  #collected = 0;
+  #output: (SendData | Pull | null)[] = [];
+  #pulling = false;
+
+  constructor(socket?: Socket, map: ChannelMap = socketMap) {
+    super(socket, map);
+  }
+
+  // --- input -------------------------------------------------------------------------------------------------
+
+  /** A part of the frame, as it came. The buffer is yours. */
+  collectIncomingData(_data: Buffer): HookResult {
+    throw new Error("collectIncomingData() must be overridden");
+  }
+  /** The frame is complete: all of it was given to `collectIncomingData()`. May set another terminator. */
+  foundTerminator(): HookResult {
+    throw new Error("foundTerminator() must be overridden");
+  }
+
+  /** @throws {ArgumentRangeError} a count that is negative or fractional */
+  setTerminator(terminator: Terminator): void {
+    if (typeof terminator === "number" && (!Number.isInteger(terminator) || terminator < 0)) {
+      throw new ArgumentRangeError(`setTerminator: a count of bytes of at least 0, not ${terminator}`);
+    }
+    this.#terminator = terminator;
+    const bytes = typeof terminator === "string" || terminator instanceof Uint8Array;
+    this.#needle = bytes ? Buffer.from(terminator) : EMPTY;
+  }
+  /** What was set; a count has been lowered by what was collected of it, and is 0 when it was reached. */
+  getTerminator(): Terminator {
+    return this.#terminator;
+  }
+
+  override handleRead(): HookResult {
+    const data = this.recv(this.acInBufferSize);
+    if (data.length === 0) return undefined;
+    // What is left from before is at most a beginning of the terminator, so the copy is rare.
+    this.#input = this.#input.length === 0 ? data : Buffer.concat([this.#input, data]);
+    return this.#scan();
+  }
+
+  // Hands on all that can be handed on. An async hook suspends it; no other read hook runs meanwhile.
+  #scan(): HookResult {
+    while (this.#input.length > 0 && this.connected) {
+      const input = this.#input;
+      const [length, found, skip] = this.#findEnd(input);
+      // What may be the beginning of a terminator is all there is.
+      if (length === 0 && !found) return undefined;
+      this.#input = input.subarray(length + skip);
+      this.#count(length, found);
+      const collected = length === 0 ? undefined : this.collectIncomingData(input.subarray(0, length));
+      if (collected !== undefined) return this.#goOn(collected, found);
+      if (found && this.connected) {
+        const ended = this.foundTerminator();
+        if (ended !== undefined) return this.#goOn(ended, false);
+      }
+    }
+    return undefined;
+  }
+
+  async #goOn(pending: Promise<void> | void, found: boolean): Promise<void> {
+    await pending;
+    if (found && this.connected) await this.foundTerminator();
+    await this.#scan();
+  }
+
+  // How many bytes to collect, whether the frame ends there, and how many bytes of terminator follow.
+  #findEnd(input: Buffer): readonly [length: number, found: boolean, skip: number] {
+    const terminator = this.#terminator;
+    if (typeof terminator === "number" && terminator > 0) {
+      const length = Math.min(terminator, input.length);
+      this.#terminator = terminator - length;
+      return [length, length === terminator, 0];
+    }
+    const needle = this.#needle;
+    if (needle.length === 0) return [input.length, false, 0];
+    const index = input.indexOf(needle);
+    if (index >= 0) return [index, true, needle.length];
+    return [input.length - findPrefixAtEnd(input, needle), false, 0];
+  }
+
+  #count(length: number, found: boolean): void {
+    this.#collected = this.#needle.length === 0 ? 0 : this.#collected + length;
+    const { maxCollectBytes } = this.constructor as typeof AsyncChat;
+    if (this.#collected > maxCollectBytes) {
+      throw osError("EMSGSIZE", { syscall: "recv", detail: `no terminator within ${maxCollectBytes} bytes` });
+    }
+    if (found) this.#collected = 0;
+  }
+
+  // --- output ------------------------------------------------------------------------------------------------
+
+  /** Sends `data` after all that was pushed before. @throws {ArgumentTypeError} neither text nor bytes */
+  push(data: SendData): void {
+    // It may have to wait behind a producer, and the caller's memory may change meanwhile.
+    const wait = this.#output.length > 0 || !(this.connected || this.connecting);
+    if (wait) this.#output.push(typeof data === "string" ? data : new Uint8Array(bytesOf(data)));
+    else this.send(data);
+  }
+
+  /** Sends what `source` gives, piece by piece as the peer takes it, after all that was pushed before. */
+  pushWithProducer(source: ProducerSource): void {
+    this.#output.push(pullFrom(source));
+    this.wake();
+  }
+
+  /** Calls `handleClose()`, which closes, when everything that was pushed has been sent. */
+  closeWhenDone(): void {
+    this.#output.push(null);
+    this.wake();
+  }
+
+  /** Sends what was pushed and is still waiting, until enough is queued. */
+  initiateSend(): HookResult {
+    const enough = Math.min(this.acOutBufferSize, this.socket?.limits.highWaterBytes ?? 0);
+    while (this.#output.length > 0 && this.connected && !this.#pulling) {
+      const first = this.#output[0] as SendData | Pull | null;
+      if (first === null) {
+        this.#output.shift();
+        return this.handleClose();
+      }
+      if (isPull(first)) {
+        if (this.bufferedAmount >= enough) return undefined;
+        const data = first.next();
+        if (data instanceof Promise) {
+          this.#pulling = true;
+          // Beside the hooks: a slow source must not keep the channel from reading.
+          this.channelDispatch.watch(this.#pulled(data));
+          return undefined;
+        }
+        this.#sendPulled(data);
+      } else {
+        this.#output.shift();
+        this.send(first);
+      }
+    }
+    return undefined;
+  }
+
+  async #pulled(next: Promise<SendData | undefined>): Promise<void> {
+    let data: SendData | undefined;
+    try {
+      data = await next;
+    } finally {
+      this.#pulling = false;
+    }
+    if (!this.connected) return;
+    this.#sendPulled(data);
+    // Not done in a hook's turn, so that a failing source is this channel's failure.
+    this.wake();
+  }
+
+  #sendPulled(data: SendData | undefined): void {
+    if (data === undefined) this.#output.shift();
+    else this.send(data);
+  }
+
+  /** Whether something waits to be sent, or the connection does not stand yet. */
+  override writable(): boolean {
+    return (this.#output.length > 0 && !this.#pulling) || !this.connected;
+  }
+  override handleWrite(): HookResult {
+    return this.initiateSend();
+  }
+
+  override handleClose(_lost?: OSError): HookResult {
+    this.close();
+  }
+  override close(): void {
+    super.close();
+    this.discardBuffers();
+  }
+  override abort(): void {
+    super.abort();
+    this.discardBuffers();
+  }
+
+  /** Drops what was received and not collected, and what was pushed and not sent. */
+  discardBuffers(): void {
+    this.#input = EMPTY;
+    this.#collected = 0;
+    const output = this.#output;
+    this.#output = [];
+    for (const item of output) if (isPull(item)) item.cancel();
+  }
+}
+
+function isPull(item: SendData | Pull | null): item is Pull {
+  return typeof item === "object" && item !== null && "next" in item;
+}

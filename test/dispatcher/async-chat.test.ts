@@ -1,0 +1,264 @@
+import { afterEach, describe, expect, test } from "bun:test";
+
+import {
+  AsyncChat,
+  ChannelMap,
+  closeAll,
+  Dispatcher,
+  SimpleProducer,
+  type Socket,
+  type Terminator,
+} from "asyncore";
+
+import { connectTo, Listening, Logged } from "../support/channels.ts";
+import { turns, until } from "../support/until.ts";
+
+const map = new ChannelMap();
+afterEach(() => closeAll(map));
+
+/** Logs its frames; `next` gives the terminator after each. */
+class Frames extends AsyncChat {
+  readonly frames: string[] = [];
+  error: unknown;
+  closes = 0;
+  #parts: Buffer[] = [];
+  next: (frame: string) => Terminator | undefined = () => undefined;
+
+  override collectIncomingData(data: Buffer): void {
+    this.#parts.push(data);
+  }
+  override foundTerminator(): void | Promise<void> {
+    const frame = Buffer.concat(this.#parts.splice(0)).toString("latin1");
+    this.frames.push(frame);
+    const terminator = this.next(frame);
+    if (terminator !== undefined) this.setTerminator(terminator);
+  }
+  get rest(): string {
+    return Buffer.concat(this.#parts).toString("latin1");
+  }
+  override handleError(error: unknown): void {
+    this.error = error;
+    this.close();
+  }
+  override handleClose(): void {
+    this.closes++;
+    this.close();
+  }
+}
+
+async function connected<T extends Dispatcher>(
+  make: (socket: Socket, into: ChannelMap) => T,
+): Promise<{ server: T; client: Logged }> {
+  const listening = new Listening(map, make);
+  const client = connectTo(new Logged(undefined, map), listening.address);
+  await until(() => listening.accepted.length === 1 && client.connected, "the connection stands");
+  listening.close();
+  return { server: listening.accepted[0] as T, client };
+}
+
+/** A channel whose bytes come from the test, piece by piece, without a socket. */
+class Fed extends Frames {
+  #pieces: Buffer[] = [];
+  override connected = true;
+  feed(...pieces: readonly (string | Buffer)[]): void {
+    for (const piece of pieces) {
+      this.#pieces.push(Buffer.from(piece));
+      void this.handleRead();
+    }
+  }
+  override recv(): Buffer {
+    return this.#pieces.shift() ?? Buffer.alloc(0);
+  }
+}
+
+/** Every way to cut `text` into up to three pieces. */
+function* cuts(text: string): Generator<string[]> {
+  for (let i = 0; i <= text.length; i++) {
+    for (let j = i; j <= text.length; j++) yield [text.slice(0, i), text.slice(i, j), text.slice(j)];
+  }
+}
+
+describe("AsyncChat", () => {
+  test.each<[string, Terminator, string, string[], string]>([
+    ["a line", "\r\n", "one\r\ntwo\r\n\r\nrest", ["one", "two", ""], "rest"],
+    ["bytes", Buffer.from([0]), "a\0b\0c", ["a", "b"], "c"],
+    ["a terminator that overlaps itself", "aab", "xaaaab-aab", ["xaa", "-"], ""],
+    ["a beginning that comes to nothing", "END", "ENEND EN", ["EN"], " "],
+    ["a count", 3, "abcdef", ["abc"], "def"],
+    ["null", null, "anything\n", [], "anything\n"],
+    ["empty text", "", "anything", [], "anything"],
+  ])(
+    "AsyncChat.foundTerminator() is called for %s at every split",
+    (_name, terminator, text, frames, rest) => {
+      for (const pieces of cuts(text)) {
+        const chat = new Fed(undefined, map);
+        chat.setTerminator(terminator);
+        chat.feed(...pieces.filter((piece) => piece !== ""));
+        expect([pieces, chat.frames, chat.rest]).toEqual([pieces, frames, rest]);
+      }
+    },
+  );
+
+  test("AsyncChat.setTerminator() inside foundTerminator() takes effect at once, at every split", () => {
+    for (const pieces of cuts("5\nhello3\nabc0\n")) {
+      const chat = new Fed(undefined, map);
+      chat.setTerminator("\n");
+      chat.next = (frame) => (typeof chat.getTerminator() === "number" ? "\n" : Number(frame) || "\n");
+      chat.feed(...pieces.filter((piece) => piece !== ""));
+      expect([pieces, chat.frames]).toEqual([pieces, ["5", "hello", "3", "abc", "0"]]);
+    }
+  });
+
+  test("AsyncChat.getTerminator() counts down across chunks", () => {
+    const chat = new Fed(undefined, map);
+    chat.setTerminator(10);
+    chat.feed("abcd");
+    expect(chat.getTerminator()).toBe(6);
+    chat.feed("efghij");
+    expect(chat.getTerminator()).toBe(0);
+    expect(chat.frames).toEqual(["abcdefghij"]);
+  });
+
+  test("AsyncChat.setTerminator() refuses a count that is negative", () => {
+    const chat = new AsyncChat(undefined, map);
+    expect(() => chat.setTerminator(-1)).toThrow(RangeError);
+  });
+
+  test("AsyncChat.collectIncomingData() and foundTerminator() must be overridden", () => {
+    const chat = new AsyncChat(undefined, map);
+    expect(() => chat.collectIncomingData(Buffer.from("x"))).toThrow("must be overridden");
+    expect(() => chat.foundTerminator()).toThrow("must be overridden");
+  });
+
+  test("AsyncChat fails with EMSGSIZE when no terminator comes within its bound", async () => {
+    class Short extends Frames {
+      static override maxCollectBytes = 10;
+    }
+    const { server, client } = await connected((socket, into) => new Short(socket, into));
+    server.setTerminator("\n");
+    client.send("0123456789\n01234");
+    await until(() => server.frames.length === 1, "a line of the greatest length");
+    client.send("567890");
+    await until(() => server.error !== undefined, "the bound was passed");
+    expect(server.error).toMatchObject({ code: "EMSGSIZE", name: "OSError" });
+    expect(server.connected).toBe(false);
+  });
+
+  test("AsyncChat.foundTerminator() that is async holds the next frame back", async () => {
+    const order: string[] = [];
+    class Slow extends Frames {
+      override async foundTerminator(): Promise<void> {
+        order.push("begin");
+        await super.foundTerminator();
+        await turns(3);
+        order.push("end");
+      }
+    }
+    const { server, client } = await connected((socket, into) => new Slow(socket, into));
+    server.setTerminator("\n");
+    client.send("a\nb\nc\n");
+    await until(() => order.length === 6, "three frames");
+    expect(order).toEqual(["begin", "end", "begin", "end", "begin", "end"]);
+    expect(server.frames).toEqual(["a", "b", "c"]);
+  });
+
+  test("AsyncChat.close() inside foundTerminator() ends the hooks", async () => {
+    const { server, client } = await connected((socket, into) => new Frames(socket, into));
+    server.setTerminator("\n");
+    server.next = () => {
+      server.close();
+      return undefined;
+    };
+    client.send("a\nb\n");
+    await until(() => client.events.includes("close"), "it closed");
+    expect(server.frames).toEqual(["a"]);
+  });
+
+  test("AsyncChat.push() and pushWithProducer() keep their order, closeWhenDone() closes after all", async () => {
+    const { server, client } = await connected((socket, into) => new Frames(socket, into));
+    async function* slow(): AsyncGenerator<string> {
+      yield "5";
+      await turns(2);
+      yield "6";
+    }
+    server.push("1");
+    server.pushWithProducer(new SimpleProducer("2".repeat(5), 2));
+    const reused = Buffer.from("3");
+    server.push(reused);
+    reused[0] = 0x78;
+    server.pushWithProducer(["4", Buffer.from("4"), new Uint8Array([0x34]).buffer]);
+    server.pushWithProducer(slow());
+    server.pushWithProducer(new Blob(["777"]));
+    server.push("8");
+    server.closeWhenDone();
+    await until(() => client.events.includes("close"), "everything and the end");
+    expect(client.received).toBe("1222223444567778");
+    expect(server.closes).toBe(1);
+  });
+
+  test("AsyncChat.closeWhenDone() with nothing queued closes", async () => {
+    const { server, client } = await connected((socket, into) => new Frames(socket, into));
+    server.closeWhenDone();
+    await until(() => client.events.includes("close"), "the end");
+    expect(server.closes).toBe(1);
+  });
+
+  test("AsyncChat.pushWithProducer() holds memory to the water marks while the peer does not read", async () => {
+    let produced = 0;
+    function* endless(): Generator<Buffer> {
+      for (;;) {
+        produced += 10_000;
+        yield Buffer.alloc(10_000);
+      }
+    }
+    class Deaf extends Dispatcher {
+      override readable(): boolean {
+        return false;
+      }
+      override handleConnect(): void {}
+    }
+    const listening = new Listening(map, (socket, into) => new Frames(socket, into));
+    connectTo(new Deaf(undefined, map), listening.address);
+    await until(() => listening.accepted.length === 1, "accepted");
+    const server = listening.accepted[0] as Frames;
+    server.pushWithProducer(endless());
+    await until(() => server.bufferedAmount > 0, "the kernel is full");
+    await turns(50);
+    const stopped = produced;
+    await turns(50);
+    expect(produced).toBe(stopped);
+    expect(server.bufferedAmount).toBeLessThan(80_000);
+  });
+
+  test("AsyncChat tells a producer that fails to handleError, and cancels it when closed", async () => {
+    const { server } = await connected((socket, into) => new Frames(socket, into));
+    async function* failing(): AsyncGenerator<string> {
+      yield "x";
+      throw new Error("dry");
+    }
+    server.pushWithProducer(failing());
+    await until(() => server.error !== undefined, "the failure");
+    expect(String(server.error)).toBe("Error: dry");
+    let cancelled = false;
+    function* never(): Generator<string> {
+      try {
+        for (;;) yield "x".repeat(100_000);
+      } finally {
+        cancelled = true;
+      }
+    }
+    const second = await connected((socket, into) => new Frames(socket, into));
+    second.server.pushWithProducer(never());
+    await until(() => second.client.received !== "", "it produces");
+    second.server.close();
+    expect(cancelled).toBe(true);
+  });
+
+  test("AsyncChat.push() refuses what is neither text nor bytes", async () => {
+    const { server } = await connected((socket, into) => new Frames(socket, into));
+    for (const bad of [1, null, undefined, {}, []]) {
+      expect(() => server.push(bad as string)).toThrow(TypeError);
+    }
+    expect(() => server.pushWithProducer(7 as unknown as string[])).toThrow(TypeError);
+  });
+});
