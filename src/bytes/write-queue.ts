@@ -41,12 +41,10 @@ export class WriteQueue {
   #pooled = false;
   #stalled = false;
 
-  /** Memory held, in bytes: what the cap of a channel is compared with. */
+  /** Memory held, in bytes: what the cap of a channel is compared with. The tail's spare room is not counted. */
   get charge(): number {
     const count = this.#chunks === undefined ? 0 : this.#chunks.length - this.#head;
-    // A borrowed block is the pool's, not the queue's: only its payload counts.
-    const tail = this.#pooled ? this.#tailEnd - this.#tailStart : (this.#tail?.length ?? 0);
-    return this.#sealedBytes + count * CHUNK_OVERHEAD_BYTES + tail;
+    return this.#sealedBytes + count * CHUNK_OVERHEAD_BYTES + this.#tailEnd - this.#tailStart;
   }
 
   /** Whether small sends have filled a block, so that writing now costs no more system calls than later. */

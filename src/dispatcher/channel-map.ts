@@ -28,6 +28,8 @@ export interface Scheduled {
   run(act: Act): void;
   /** The next turn that the channel asked for has come. */
   nextTurn(): void;
+  /** Whether the class has a `writable()` or `handleWrite()` of its own, so that asking makes sense. */
+  watchesWrite(): boolean;
   /** Whether the class has predicates of its own, which must be asked every pass. */
   asksEachPass(): boolean;
   /** What `readable()` or `writable()` says; false when it throws, which fails the channel. */
@@ -58,6 +60,8 @@ export class ChannelMap extends Map<number, Channel> {
   readonly ready: Set<Scheduled> = new Set();
   /** Poll: channels that must be asked every pass. */
   readonly asked: Set<Scheduled> = new Set();
+  /** Poll: how many passes in a row have run hooks that moved nothing. */
+  idlePasses = 0;
   readonly #fresh: Set<Scheduled> = new Set();
   #later: Scheduled[] = [];
   #waiters: (() => void)[] = [];
@@ -82,7 +86,7 @@ export class ChannelMap extends Map<number, Channel> {
     scheduled.setMapped(false);
     super.delete(number);
     // A pass must not wait for a channel that is gone.
-    if (this.size === 0) this.#wakeWaiters();
+    if (this.size === 0) this.wakeWaiters();
     return true;
   }
 
@@ -127,7 +131,7 @@ export class ChannelMap extends Map<number, Channel> {
   /** Poll: an event came for the channel, or it wants to be asked. */
   markReady(scheduled: Scheduled): void {
     this.ready.add(scheduled);
-    this.#wakeWaiters();
+    this.wakeWaiters();
   }
 
   /** Push: calls `nextTurn()` in the next turn. One setImmediate serves all that asked. */
@@ -141,17 +145,21 @@ export class ChannelMap extends Map<number, Channel> {
     for (const scheduled of batch) scheduled.nextTurn();
   };
 
-  /** Resolves when an event comes, or is here already. */
+  /** Resolves when an event comes or is here already, or `wakeWaiters()` is called. */
   event(): Promise<void> {
     const now = this.size === 0 || this.ready.size > 0 || this.#interrupted || this.#exit !== undefined;
-    if (now) return Promise.resolve();
+    return now ? Promise.resolve() : this.news();
+  }
+
+  /** Resolves when the next event comes, or `wakeWaiters()` is called. */
+  news(): Promise<void> {
     return new Promise((resolve) => this.#waiters.push(resolve));
   }
 
   /** Poll: ends the wait of the pass under way, or of the next one, so that the predicates are asked again. */
   interrupt(): void {
     this.#interrupted = true;
-    this.#wakeWaiters();
+    this.wakeWaiters();
   }
 
   /** Whether `interrupt()` was called since the last time. */
@@ -161,7 +169,8 @@ export class ChannelMap extends Map<number, Channel> {
     return interrupted;
   }
 
-  #wakeWaiters(): void {
+  /** Lets everybody who waits for an event look again. */
+  wakeWaiters(): void {
     if (this.#waiters.length === 0) return;
     const waiters = this.#waiters;
     this.#waiters = [];
@@ -172,7 +181,7 @@ export class ChannelMap extends Map<number, Channel> {
   exit(error: ExitNow): void {
     if (this.polling) {
       this.#exit ??= error;
-      this.#wakeWaiters();
+      this.wakeWaiters();
     } else {
       queueMicrotask(() => {
         throw error;

@@ -10,9 +10,8 @@
  *
  * Nothing here throws: one channel's hook must not cost another its turn.
  */
-import { systemClock } from "../base/clock.ts";
 import { ExitNow } from "../base/errors.ts";
-import type { SocketObserver } from "../socket/socket.ts";
+import type { Socket, SocketObserver } from "../socket/socket.ts";
 import { enterTurn, leaveTurn } from "../socket/turn.ts";
 import { Act, type Channel, type ChannelMap, type Scheduled } from "./channel-map.ts";
 
@@ -27,8 +26,8 @@ export interface Hooked extends Channel {
   handleError(error: unknown): HookResult;
 }
 
-/** A channel that was asked to read and took nothing is asked again next turn, then after 1, 2, 4 … 64 ms. */
-const LONGEST_IDLE_READ_MS = 64;
+/** A channel that was asked and did nothing is asked again next turn, then after 1, 2, 4 … 64 ms. */
+const LONGEST_IDLE_MS = 64;
 
 let lastNumber = 0;
 
@@ -43,8 +42,11 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   /** Async hooks that have not settled. */
   #pending = 0;
   #pendingWrites = 0;
+  /** Counts sockets: what an older one's hooks still have to say is not this one's business. */
+  #generation = 0;
   #queued = false;
-  #idleReads = 0;
+  #idleTurns = 0;
+  #resting = false;
   #failure: Error | undefined;
 
   constructor(channel: Hooked, map: ChannelMap) {
@@ -52,8 +54,9 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     this.#map = map;
   }
 
-  /** Whether the class has a `writable()` or `handleWrite()` of its own, so that asking makes sense. */
   abstract watchesWrite(): boolean;
+  /** Whether the class has a `writable()` of its own, whose yes is more than the default. */
+  protected abstract hasWritable(): boolean;
   abstract asksEachPass(): boolean;
   /** Logs an error that no hook may be told of. Must not throw. */
   protected abstract reportFatal(error: unknown): void;
@@ -88,10 +91,16 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     this.remove();
     this.number = 0;
     this.#failure = undefined;
+    this.#generation++;
+    this.#pending = 0;
+    this.#pendingWrites = 0;
+    this.#idleTurns = 0;
   }
 
   setMapped(mapped: boolean): void {
     this.#mapped = mapped;
+    // Outside a map only the program's own references count, also for the garbage collector.
+    this.channel.socket?.observe(mapped ? this : undefined);
   }
 
   /** Asks the predicates again: what they depend on has changed elsewhere. */
@@ -131,7 +140,10 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   isDue(act: Act): boolean {
     const { socket } = this.channel;
     if (socket === undefined) return false;
-    if (act === Act.Write) return socket.writeReady && this.#pendingWrites === 0;
+    if (act === Act.Write) {
+      const opened = this.channel.connecting && socket.state !== "connecting";
+      return (opened || socket.writeReady) && this.#pendingWrites === 0;
+    }
     return this.#failure !== undefined || (socket.readReady && this.#pending === 0);
   }
 
@@ -165,39 +177,51 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     let read = false;
     let wrote = false;
     enterTurn();
-    if (channel.connecting && socket.state !== "connecting") this.run(Act.Connect);
-    if (this.#mapped && this.isDue(Act.Read) && this.wants(Act.Read)) {
-      read = true;
-      this.run(Act.Read);
-    }
-    if (this.#mapped && this.watchesWrite() && this.isDue(Act.Write) && this.wants(Act.Write)) {
-      wrote = true;
-      this.run(Act.Write);
-    }
-    leaveTurn();
-    // The socket may be another now, and so may be what is ready; then its own events tell.
-    if (!this.#mapped || channel.socket !== socket) return;
-    // Level-triggered: what is still ready is looked at again next turn, after the other channels had theirs.
-    if (read && socket.readReady && this.#pending === 0) {
-      if (socket.bytesRead === bytesRead) {
-        this.#idleRead();
-        return;
+    try {
+      if (channel.connecting && socket.state !== "connecting") this.run(Act.Connect);
+      // Each hook and predicate may have closed the channel, or given it another socket.
+      if (this.#serves(socket) && this.isDue(Act.Read) && this.wants(Act.Read) && this.#serves(socket)) {
+        read = true;
+        this.run(Act.Read);
       }
-      this.#idleReads = 0;
+      if (this.watchesWrite() && this.#serves(socket) && this.isDue(Act.Write)) {
+        wrote = this.wants(Act.Write) && this.#serves(socket);
+        if (wrote) this.run(Act.Write);
+      }
+    } finally {
+      leaveTurn();
+    }
+    if (!this.#serves(socket)) return;
+    // Level-triggered: what is still ready is looked at again next turn, after the other channels had theirs.
+    const readLeft = read && this.isDue(Act.Read);
+    const writeLeft = wrote && this.isDue(Act.Write);
+    if ((readLeft && socket.bytesRead !== bytesRead) || (writeLeft && socket.bytesSent !== bytesSent)) {
+      this.#idleTurns = 0;
       this.askLater();
-    } else if (wrote && socket.bytesSent !== bytesSent && socket.writeReady) this.askLater();
+    } else if (readLeft || (writeLeft && this.hasWritable() && this.wants(Act.Write))) {
+      this.#idleTurn();
+    }
   }
 
-  // asyncore spins at 100 % CPU when a hook leaves everything unread. Here it is asked ever more rarely.
-  #idleRead(): void {
-    const wait = this.#idleReads === 0 ? 0 : Math.min(2 ** (this.#idleReads - 1), LONGEST_IDLE_READ_MS);
-    this.#idleReads = Math.min(this.#idleReads + 1, 8);
+  #serves(socket: Socket): boolean {
+    return this.#mapped && this.channel.socket === socket;
+  }
+
+  // asyncore spins at 100 % CPU when a hook leaves things as they are. Here it is asked ever more rarely; the timer
+  // holds the process, for there is something left to do.
+  #idleTurn(): void {
+    const wait = this.#idleTurns === 0 ? 0 : Math.min(2 ** (this.#idleTurns - 1), LONGEST_IDLE_MS);
+    this.#idleTurns = Math.min(this.#idleTurns + 1, 8);
     if (wait === 0) {
       this.askLater();
-    } else if (!this.#queued) {
-      this.#queued = true;
-      systemClock.setTimer(() => this.nextTurn(), wait);
+      return;
     }
+    if (this.#resting) return;
+    this.#resting = true;
+    setTimeout(() => {
+      this.#resting = false;
+      this.socketReady();
+    }, wait);
   }
 
   // --- hooks -------------------------------------------------------------------------------------------------
@@ -227,25 +251,29 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
 
   /** Waits for an async hook: holds this channel's hooks back meanwhile, and takes its rejection to `handleError`. */
   track(result: unknown, act: Act = Act.Read): void {
-    if (!isThenable(result)) return;
+    if (!isObject(result)) return;
+    const generation = this.#generation;
     const writes = act === Act.Write ? 1 : 0;
     this.#pending++;
     this.#pendingWrites += writes;
     const settled = (): void => {
+      if (generation !== this.#generation) return;
       this.#pending--;
       this.#pendingWrites -= writes;
       // What came meanwhile was left lying.
       this.socketReady();
     };
-    result.then(settled, (error: unknown) => {
-      this.failed(error);
+    // resolve(): a thenable of the user's may throw where a promise rejects.
+    Promise.resolve(result).then(settled, (error: unknown) => {
+      if (generation === this.#generation) this.failed(error);
+      else this.reportFatal(error);
       settled();
     });
   }
 
   /** Takes the rejection of work beside the hooks to `handleError`; holds nothing back. */
-  watch(work: Promise<unknown>): void {
-    work.then(undefined, (error: unknown) => this.failed(error));
+  watch(work: unknown): void {
+    if (isObject(work)) Promise.resolve(work).then(undefined, (error: unknown) => this.failed(error));
   }
 
   /** A hook threw or rejected: `handleError`, and if that fails too the channel is cut. */
@@ -263,7 +291,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     this.#active++;
     try {
       const result: unknown = this.channel.handleError(error);
-      if (isThenable(result)) this.#cutIfRejected(result);
+      if (isObject(result)) this.#cutIfRejected(result);
     } catch (second) {
       this.#cut(second);
     } finally {
@@ -272,8 +300,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     }
   }
 
-  #cutIfRejected(result: PromiseLike<unknown>): void {
-    result.then(undefined, (error: unknown) => this.#cut(error));
+  #cutIfRejected(result: object): void {
+    Promise.resolve(result).then(undefined, (error: unknown) => this.#cut(error));
   }
 
   #cut(error: unknown): void {
@@ -288,6 +316,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   }
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { then?: unknown } | undefined)?.then === "function";
+// What is no object cannot be a promise; what is one without being a promise costs a microtask.
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }

@@ -5,7 +5,7 @@
  */
 import type { Address } from "../base/address.ts";
 import { formatAddress } from "../base/address.ts";
-import { AF_INET, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
+import { AF_INET, SHUT_RD, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { DISCONNECTED, OSError, osError } from "../base/errors.ts";
 import { isEmpty, type SendData } from "../bytes/send-data.ts";
 import { defaultLimits } from "../socket/limits.ts";
@@ -75,7 +75,11 @@ export class Dispatcher implements Hooked {
   /** The address given to `bind()` or `connect()`, or the peer's. */
   addr: Address | undefined = undefined;
   #closed = false;
-  #closeTold = false;
+  #endTold = false;
+  #lossTold = false;
+  #sendShut = false;
+  /** A loss that a send outside this channel's hooks met, and that handleClose() is still to be told. */
+  #lost: OSError | undefined;
 
   /**
    * @param socket one to take over, as `handleAccepted` gets it; without, call `createSocket()`
@@ -94,24 +98,26 @@ export class Dispatcher implements Hooked {
    * @throws {OSError} EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE
    */
   createSocket(family: number = AF_INET, type: number = SOCK_STREAM): void {
-    const socket = TcpSocket.create(family, type);
-    if (this.socket !== undefined) this.close();
-    this.setSocket(socket);
+    this.setSocket(TcpSocket.create(family, type));
   }
 
-  /** Takes `socket` over and registers the channel, in `map` if given. */
+  /** Takes `socket` over and registers the channel, in `map` if given. A socket the channel still had is closed. */
   setSocket(socket: Socket, map?: ChannelMap): void {
     const { limits } = this.constructor as typeof Dispatcher;
     if (limits !== defaultLimits) socket.limits = limits;
-    this.#closed = false;
-    this.#closeTold = false;
     this.channelDispatch.renew();
+    if (this.socket !== socket) this.socket?.close();
+    this.#closed = false;
+    this.#endTold = false;
+    this.#lost = undefined;
+    this.#lossTold = false;
+    this.#sendShut = false;
     this.socket = socket;
-    if (socket.state === "open" || socket.state === "ended") {
-      this.connected = true;
-      this.addr = socket.getpeername();
-    }
-    socket.observe(this.channelDispatch);
+    const { state } = socket;
+    this.connected = state === "open" || state === "ended";
+    this.connecting = state === "connecting";
+    this.accepting = state === "listening";
+    if (this.connected) this.addr = socket.getpeername();
     this.addChannel(map);
   }
 
@@ -182,9 +188,11 @@ export class Dispatcher implements Hooked {
    * Sends all of `data`: what the kernel does not take now is kept and follows. Sends of one turn go out in one
    * write. The caller may reuse its memory at once.
    *
-   * @returns the length in bytes; 0 when the connection is gone (`handleClose()` has been called)
-   * @throws {OSError} EBADF after `close()`; ENOTCONN before `connect()`; ENOBUFS when the queue would pass
-   *   `limits.maxBufferedBytes`: the connection is reset and the channel closed
+   * @returns the length in bytes; 0 when the connection is gone (`handleClose()` has been called, or will be)
+   * @throws {OSError} EBADF after `close()`, but not in another channel's hook, where it returns 0; ENOTCONN before
+   *   `connect()`; ENOBUFS when the queue would pass `limits.maxBufferedBytes`: the connection is reset. Only the
+   *   channel's own hooks have ENOBUFS thrown at them. Everybody else gets 0, and the channel's `handleError()` the
+   *   error: who does not read must not bring down who writes
    * @throws {ArgumentTypeError} neither text nor bytes, or detached memory
    */
   send(data: SendData): number {
@@ -198,23 +206,29 @@ export class Dispatcher implements Hooked {
   }
 
   // asyncore: a lost connection is handleClose()'s business and not an error of the sender. And an error of this
-  // channel must not break the hook of another that happened to write to it: it goes to this one's handleError().
+  // channel must not break whoever happens to write to it, another channel's hook or a timer: unless one of this
+  // channel's own hooks is running, it goes to its handleError() instead.
   #sendFailed(error: unknown, data: SendData): number {
     if (!(error instanceof OSError)) throw error;
-    // `this.send(this.recv())` at the end of the stream: handleClose() has closed, and nothing is left to send.
-    if (this.#closed && isEmpty(data)) return 0;
-    if (this.#closed) throw error;
     const dispatch = this.channelDispatch;
+    if (this.#closed) {
+      // `this.send(this.recv())` at the end of the stream, and a broadcast to somebody who has left.
+      if (isEmpty(data) || (inTurn() && !dispatch.active)) return 0;
+      throw error;
+    }
     if (dispatch.failing) return 0;
-    const foreign = inTurn() && !dispatch.active;
-    if (DISCONNECTED.has(error.code) && this.connected) {
-      if (foreign) dispatch.failLater(error);
-      else this.#disconnected(error);
+    const lost = DISCONNECTED.has(error.code);
+    if (!this.connected && !this.connecting) throw error;
+    if (!dispatch.active) {
+      // Own mistakes are told to who makes them. A loss is told by the socket's own event.
+      if (this.#sendShut) throw error;
+      if (lost) this.#lost ??= error;
+      else dispatch.failLater(error);
       return 0;
     }
-    if (foreign || error.code === "ENOBUFS") dispatch.failLater(error);
-    if (foreign) return 0;
-    throw error;
+    if (!lost) throw error;
+    this.#disconnected(error);
+    return 0;
   }
 
   /**
@@ -235,14 +249,16 @@ export class Dispatcher implements Hooked {
       return EMPTY;
     }
     if (chunk === undefined) return EMPTY;
-    if (chunk.length === 0 && size !== 0) this.#disconnected();
+    if (chunk.length === 0 && size !== 0) this.#disconnected(this.#lost);
     return chunk;
   }
 
-  #disconnected(reason?: OSError): void {
-    if (this.#closeTold) return;
-    this.#closeTold = true;
-    this.channelDispatch.track(this.handleClose(reason));
+  // Once for the clean end; and once for a loss, which may follow an end that did not close.
+  #disconnected(lost?: OSError): void {
+    if (this.#lossTold || (lost === undefined && this.#endTold)) return;
+    if (lost === undefined) this.#endTold = true;
+    else this.#lossTold = true;
+    this.channelDispatch.track(this.handleClose(lost));
   }
 
   /**
@@ -251,13 +267,16 @@ export class Dispatcher implements Hooked {
    */
   close(): void {
     this.#forget();
+    // First the socket, then the map: a socket that leaves its map open would be taken for one nobody wants.
     this.socket?.close();
+    this.channelDispatch.remove();
   }
 
   /** Closes at once: drops what is queued and resets the connection. */
   abort(): void {
     this.#forget();
     this.socket?.abort();
+    this.channelDispatch.remove();
   }
 
   #forget(): void {
@@ -265,7 +284,6 @@ export class Dispatcher implements Hooked {
     this.accepting = false;
     this.connecting = false;
     this.#closed = true;
-    this.delChannel();
   }
 
   /** Whether the channel was closed and its socket still delivers, or waits for the peer's FIN. */
@@ -277,6 +295,7 @@ export class Dispatcher implements Hooked {
   /** `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`. What is queued goes out before the FIN. @throws {OSError} ENOTCONN, EBADF */
   shutdown(how: number): void {
     this.#need("shutdown").shutdown(how);
+    this.#sendShut ||= how !== SHUT_RD;
   }
 
   /** Bytes sent and not yet taken by the kernel. */
@@ -353,40 +372,47 @@ export class Dispatcher implements Hooked {
 
   /** The connect has ended: throws its error, or calls `handleConnect()` and sets `connected`. @throws {OSError} */
   handleConnectEvent(): HookResult {
-    const error = this.socket?.takeError();
-    if (error !== undefined) throw error;
-    const result = this.handleConnect();
-    if (!this.#closed) {
-      this.connected = true;
+    const { socket } = this;
+    const error = socket?.takeError();
+    if (error !== undefined) {
       this.connecting = false;
+      throw error;
     }
-    return result;
+    try {
+      return this.handleConnect();
+    } finally {
+      // Unless the hook has closed, or begun anew with another socket. asyncore's order: connected comes after.
+      if (this.socket === socket && !this.#closed) {
+        this.connected = true;
+        this.connecting = false;
+      }
+    }
   }
 
   // --- hooks -------------------------------------------------------------------------------------------------
 
   /** There is something to `recv()`. */
   handleRead(): HookResult {
-    this.logInfo("unhandled read event", "warning");
+    this.#unhandled("unhandled read event");
   }
   /** There is room to `send()`, and `writable()` was true. */
   handleWrite(): HookResult {
-    this.logInfo("unhandled write event", "warning");
+    this.#unhandled("unhandled write event");
   }
   /** There is urgent data. */
   handleExpt(): HookResult {
-    this.logInfo("unhandled incoming priority event", "warning");
+    this.#unhandled("unhandled incoming priority event");
   }
   /** The connection stands. `connected` becomes true when this returns. */
   handleConnect(): HookResult {
-    this.logInfo("unhandled connect event", "warning");
+    this.#unhandled("unhandled connect event");
   }
   /**
    * The peer has ended the connection, or it was lost: then `reason` says how (asyncore does not tell the two
    * apart). Default: warns and closes.
    */
   handleClose(_reason?: OSError): HookResult {
-    this.logInfo("unhandled close event", "warning");
+    this.#unhandled("unhandled close event");
     this.close();
   }
   /** A connection is waiting. Default: accepts it and calls `handleAccepted()`. */
@@ -397,20 +423,24 @@ export class Dispatcher implements Hooked {
     try {
       return this.handleAccepted(socket, address);
     } catch (error) {
-      // Nobody will ever answer this peer.
-      socket.close();
+      // Unless a channel has it by now, nobody will ever answer this peer.
+      if (!socket.observed) socket.close();
       throw error;
     }
   }
   /** A connection was accepted: give `socket` to a new dispatcher. Default: closes it and warns. */
   handleAccepted(socket: Socket, _address: Address): HookResult {
     socket.close();
-    this.logInfo("unhandled accepted event", "warning");
+    this.#unhandled("unhandled accepted event");
   }
   /** A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. */
   handleError(error: unknown): HookResult {
-    this.logInfo(describeFailure(this, error), "error");
+    this.channelDispatch.watch(this.logInfo(describeFailure(this, error), "error"));
     return this.handleClose();
+  }
+  // An override of logInfo() may be async.
+  #unhandled(event: string): void {
+    this.channelDispatch.watch(this.logInfo(event, "warning"));
   }
 
   // --- log ---------------------------------------------------------------------------------------------------
@@ -448,6 +478,10 @@ class DispatcherDispatch extends Dispatch {
       channel.handleWrite !== base.handleWrite ||
       channel.handleWriteEvent !== base.handleWriteEvent
     );
+  }
+
+  protected override hasWritable(): boolean {
+    return this.channel.writable !== Dispatcher.prototype.writable;
   }
 
   override asksEachPass(): boolean {

@@ -72,6 +72,8 @@ export interface Socket {
   /** Open with room below the water marks, or failed: a send would be taken, or would tell the error. */
   readonly writeReady: boolean;
 
+  /** Whether somebody observes it. */
+  readonly observed: boolean;
   /** Names the one observer; undefined takes it away. A socket without one stops reading from its peer. */
   observe(observer: SocketObserver | undefined): void;
 

@@ -79,6 +79,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   protected abstract wireResume(): void;
   /** Releases the descriptor; what the kernel holds still goes out. May call `wireClosed` before it returns. */
   protected abstract wireClose(): void;
+  /** The socket is closed for good: let go of what is not the wire. */
+  protected wireReleased(): void {}
   /** Resets and releases. May call `wireClosed` before it returns. */
   protected abstract wireTerminate(): void;
 
@@ -146,8 +148,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   }
 
   /**
-   * The descriptor is gone, with the error where there was one. After both FINs there is none; without our FIN
-   * there always is (a reset that a write met first looks like a clean end to Bun, but is not).
+   * The descriptor is gone, with the error where there was one. Without an error and without either FIN it is one all
+   * the same (a reset that a write met first looks like a clean end to Bun), and so it is when we had more to send.
    */
   protected wireClosed(error: OSError | undefined): void {
     switch (this.#state) {
@@ -156,7 +158,8 @@ export abstract class StreamSocket implements Socket, Flushable {
         return;
       case "open":
         this.#error ??= error ?? this.#broken;
-        if (!this.#finSent) this.#error ??= osError("ECONNRESET", { syscall: "recv" });
+        if (!this.#eof && !this.#finSent) this.#error ??= osError("ECONNRESET", { syscall: "recv" });
+        if (this.#queue.length > 0) this.#error ??= osError("EPIPE", { syscall: "send" });
         this.#end();
         this.#observer?.socketReady();
         return;
@@ -190,7 +193,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   get readReady(): boolean {
     if (this.#input.length !== 0) return true;
     if (this.#state !== "open" && this.#state !== "ended") return false;
-    return (this.#eof || this.#error !== undefined) && !this.#eofTold;
+    // A loss may follow an end that was told.
+    return this.#error !== undefined || (this.#eof && !this.#eofTold);
   }
   get writeReady(): boolean {
     if (this.#state === "open") return !this.#high && !this.#finWanted;
@@ -208,10 +212,14 @@ export abstract class StreamSocket implements Socket, Flushable {
     return this.#observer;
   }
 
+  get observed(): boolean {
+    return this.#observer !== undefined;
+  }
+
   observe(observer: SocketObserver | undefined): void {
     this.#observer = observer;
-    if (observer === undefined && this.#state === "open") this.#pause();
-    else if (this.#input.length === 0) this.#resume();
+    // Without one the peer is held back as soon as something comes; its FIN can still be seen.
+    if (observer !== undefined && this.#input.length === 0) this.#resume();
   }
 
   takeError(): OSError | undefined {
@@ -403,11 +411,12 @@ export abstract class StreamSocket implements Socket, Flushable {
       case "open":
       case "ended":
     }
+    // Asking for nothing is no way to be told the end.
+    if (size === 0) return this.#eof ? EMPTY : undefined;
     const error = this.takeError();
     if (error !== undefined) throw error;
     if (!this.#eof) return undefined;
-    // Asking for nothing is no way to be told.
-    if (size > 0) this.#eofTold = true;
+    this.#eofTold = true;
     return EMPTY;
   }
 
@@ -555,6 +564,7 @@ export abstract class StreamSocket implements Socket, Flushable {
     this.#error = undefined;
     this.#queue.clear();
     this.#input.clear();
+    this.wireReleased();
   }
 
   // --- what only the kind can do ----------------------------------------------------------------------------

@@ -174,7 +174,11 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   protected override wireOpened(): void {
     const wire = this.#wire;
     if (wire !== undefined && this.family === AF_UNIX) this.#name = libc()?.getsockname(wire.fd) ?? "";
-    else if (wire !== undefined) this.#name = [wire.localAddress ?? "", wire.localPort ?? 0];
+    else if (wire !== undefined) {
+      this.#name = [wire.localAddress ?? "", wire.localPort ?? 0];
+      // Not the name that was looked up.
+      this.#peer = [wire.remoteAddress ?? "", wire.remotePort ?? 0];
+    }
     super.wireOpened();
   }
   bunReceived(chunk: Buffer): void {
@@ -228,11 +232,15 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#letGo()?.terminate();
   }
 
-  #letGo(): Wire | undefined {
+  protected override wireReleased(): void {
     this.#listener?.close();
     this.#endpoint?.close();
     this.#endpoint = undefined;
     this.#parked?.forget();
+  }
+
+  #letGo(): Wire | undefined {
+    this.wireReleased();
     const wire = this.#wire;
     this.#wire = undefined;
     return wire;

@@ -64,7 +64,7 @@ export class Probe implements SocketObserver {
       chunk = this.call(() => this.socket.recv(size));
     } catch (error) {
       assert.ok(error instanceof OSError, String(error));
-      if (this.eof) this.violations.push("an error was told after the end of the stream");
+      if (this.error !== undefined) this.violations.push("an error was told twice");
       this.error ??= error;
       return true;
     }

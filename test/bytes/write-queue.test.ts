@@ -327,7 +327,7 @@ describe("WriteQueue", () => {
     queue.stall();
     expect(queue.charge).toBe(10 + CHUNK_OVERHEAD_BYTES);
     queue.append(Buffer.alloc(10));
-    expect(queue.charge).toBe(10 + CHUNK_OVERHEAD_BYTES + 1024);
+    expect(queue.charge).toBe(10 + CHUNK_OVERHEAD_BYTES + 10);
     queue.clear();
   });
 

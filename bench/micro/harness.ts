@@ -1,0 +1,35 @@
+/**
+ * What every micro bench file uses: `bench` registers a function after having run it until the JIT is done with it,
+ * for mitata's own warm-up is too short for that and the first bench of a file would pay for all; `finish` is the
+ * file's last line, runs what was registered and writes the figures where `run-all.ts` asked.
+ */
+import { bench as register, run } from "mitata";
+
+import type { MicroFigures } from "./run-all.ts";
+
+const WARMUP_MS = 150;
+
+export async function bench(name: string, body: () => unknown): Promise<void> {
+  const end = performance.now() + WARMUP_MS;
+  while (performance.now() < end) {
+    for (let count = 0; count < 100; count++) {
+      const result = body();
+      if (result instanceof Promise) await result;
+    }
+  }
+  register(name, body);
+}
+
+export async function finish(): Promise<void> {
+  const { benchmarks } = await run({ throw: true });
+  const figures: MicroFigures[] = [];
+  for (const { runs } of benchmarks) {
+    for (const { name, stats } of runs) {
+      if (stats === undefined) continue;
+      const { avg, min, p50, p99 } = stats;
+      figures.push({ name, avg, min, p50, p99 });
+    }
+  }
+  const file = process.argv[2];
+  if (file !== undefined) await Bun.write(file, JSON.stringify(figures));
+}

@@ -1,0 +1,32 @@
+/**
+ * Echo on a `Dispatcher`, as the README shows it. With `--poll` the hooks run inside `await loop()`, as in a program
+ * that came from Python; without, inside Bun's callbacks.
+ */
+import { Dispatcher, loop, type Socket } from "asyncore";
+
+import { serving } from "./life.ts";
+
+class Echo extends Dispatcher {
+  override handleRead(): void {
+    this.send(this.recv());
+  }
+  override handleClose(): void {
+    this.close();
+  }
+}
+
+class EchoServer extends Dispatcher {
+  constructor() {
+    super();
+    this.createSocket();
+    this.bind(["127.0.0.1", 0]);
+    this.listen();
+  }
+  override handleAccepted(socket: Socket): void {
+    new Echo(socket);
+  }
+}
+
+const [, port] = new EchoServer().getsockname() as [string, number];
+serving(port);
+if (process.argv.includes("--poll")) await loop();

@@ -1,0 +1,181 @@
+// "Nothing lost": every byte that was sent before close() arrives, followed by a FIN and not by a reset, whatever the
+// peer does. Peers are processes of their own: raw Bun sockets, and Python's. `raw-loses.test.ts` runs the same
+// transfers over plain `Bun.listen` and shows that these peers do notice a loss.
+import { afterAll, describe, expect, test } from "bun:test";
+
+import { AF_INET, ChannelMap, loop, poll, type Socket, socketMap } from "asyncore";
+import { MemoryNetwork } from "asyncore/testing";
+
+import { MemoryPeer } from "./support/memory-peer.ts";
+import { type Behaviour, behaviours, closePeers, type Language, languages, peer } from "./support/peers.ts";
+import { afOf, families, type Family } from "./support/family.ts";
+import { freeAddress, removePaths } from "./support/place.ts";
+import { noPython, python } from "./support/python.ts";
+import { Sender, SenderServer, type Way } from "./support/sender.ts";
+import { wholeReport } from "./support/stream.ts";
+import { until, untilSteady } from "./support/until.ts";
+
+type Role = "server" | "client";
+interface Case {
+  readonly size: number;
+  readonly family: Family;
+  readonly behaviour: Behaviour;
+  readonly way: Way;
+  readonly role: Role;
+  readonly language: Language;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const small = [1, KIB, 64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB];
+const ways: readonly Way[] = ["at once", "in pieces"];
+const roles: readonly Role[] = ["server", "client"];
+
+// Up to 16 MiB the full product: size x behaviour x family x way x role x language. 64 MiB: behaviour x family x way;
+// role and language take turns, so that both values of each meet every behaviour, family and way.
+const smallCases: Case[] = small.flatMap(all);
+const largeCases: Case[] = [
+  ...all(16 * MIB),
+  ...product().map((one, i) => ({
+    size: 64 * MIB,
+    ...one,
+    role: roles[(i >> 1) % 2] as Role,
+    language: languages[((i >> 2) + i) % 2] as Language,
+  })),
+];
+
+function all(size: number): Case[] {
+  return product().flatMap((one) =>
+    roles.flatMap((role) => languages.map((language) => ({ size, ...one, role, language }))),
+  );
+}
+
+function product(): Omit<Case, "size" | "role" | "language">[] {
+  return behaviours.flatMap((behaviour) =>
+    families.flatMap((family) => ways.map((way) => ({ behaviour, family, way }))),
+  );
+}
+
+const sizeName = (size: number): string => {
+  if (size >= MIB) return `${size / MIB} MiB`;
+  if (size % KIB === 0) return `${size / KIB} KiB`;
+  return size === 1 ? "1 B" : `64 KiB${size > 64 * KIB ? "+" : "-"}1`;
+};
+const nameOf = (one: Case): string =>
+  `Dispatcher.close() loses nothing of ${sizeName(one.size)} sent ${one.way} as ${one.family} ${one.role} to a ${one.behaviour} ${one.language} peer`;
+
+async function transfer(one: Case, map: ChannelMap = socketMap): Promise<void> {
+  const { size, family, behaviour, way, role, language } = one;
+  const other = peer(language, behaviour);
+  const sender = new Sender(size, way, map);
+  const id = other.nextId();
+  if (role === "server") {
+    const server = new SenderServer(sender, afOf[family], freeAddress(family), map);
+    other.connect(id, server.getsockname());
+  } else {
+    const address = await other.listen(id, freeAddress(family));
+    sender.createSocket(afOf[family]);
+    sender.start(address);
+  }
+  if (behaviour === "stalled") {
+    const taken = (): number => (sender.socket?.bytesSent ?? 0) - sender.bufferedAmount;
+    await until(() => taken() > 0, "the first write");
+    await untilSteady(taken, "the kernel's buffers to fill");
+    other.resume(id);
+  }
+  const report = await other.report(id);
+  expect({ ...report, failure: sender.failure }).toEqual({ ...wholeReport(size), failure: undefined });
+  await until(() => sender.socket?.state === "closed", "the release of the descriptor");
+}
+
+afterAll(closePeers);
+afterAll(removePaths);
+
+const runnable = (one: Case): boolean => one.language === "Bun" || python !== undefined;
+
+describe.concurrent("nothing lost up to 1 MiB", () => {
+  for (const one of smallCases) {
+    if (runnable(one)) test(nameOf(one), () => transfer(one));
+    else test.skip(`${nameOf(one)} (${noPython})`, () => {});
+  }
+});
+
+describe("nothing lost of 16 and 64 MiB", () => {
+  for (const one of largeCases) {
+    if (runnable(one)) test(nameOf(one), () => transfer(one));
+    else test.skip(`${nameOf(one)} (${noPython})`, () => {});
+  }
+});
+
+// What was sent before the connection stands is owed to the peer as well.
+describe("nothing lost of what is sent before it connects", () => {
+  for (const one of [1, 64 * KIB + 1, MIB, 16 * MIB].flatMap(all)) {
+    if (one.way === "in pieces" || one.role === "server") continue;
+    const early: Case = { ...one, way: "before it connects" };
+    if (runnable(early)) test(nameOf(early), () => transfer(early));
+    else test.skip(`${nameOf(early)} (${noPython})`, () => {});
+  }
+});
+
+describe("nothing lost over a memory network", () => {
+  for (const size of [...small, 16 * MIB, 64 * MIB]) {
+    for (const behaviour of behaviours) {
+      for (const way of ways) {
+        for (const role of roles) {
+          test(`Dispatcher.close() loses nothing of ${sizeName(size)} sent ${way} as memory ${role} to a ${behaviour} peer`, async () => {
+            const network = new MemoryNetwork({ capacityBytes: 256 * KIB });
+            const { clock } = network;
+            const sender = new Sender(size, way);
+            let other: MemoryPeer | undefined;
+            if (role === "server") {
+              const server = new SenderServer(sender, network.createSocket(), ["10.0.0.1", 7]);
+              const socket = network.createSocket();
+              socket.connect(server.getsockname());
+              other = new MemoryPeer(socket, clock, behaviour);
+            } else {
+              const listener = network.createSocket(AF_INET);
+              listener.bind(["10.0.0.1", 7]);
+              listener.listen(1);
+              const accept = (): void => {
+                const accepted: readonly [Socket, unknown] | undefined = listener.accept();
+                if (accepted === undefined) return;
+                other = new MemoryPeer(accepted[0], clock, behaviour);
+                listener.close();
+              };
+              listener.observe({ socketReady: accept, socketChanged: () => {} });
+              sender.setSocket(network.createSocket());
+              sender.start(["10.0.0.1", 7]);
+            }
+            if (behaviour === "stalled") {
+              // Long enough for everything that can happen, in virtual time.
+              await clock.advance(1000);
+              other?.resume();
+            }
+            await clock.runUntil(() => other?.report !== undefined, "the end of the transfer");
+            expect({ ...other?.report, failure: sender.failure }).toEqual({
+              ...wholeReport(size),
+              failure: undefined,
+            });
+            await clock.runUntil(() => sender.socket?.state === "closed", "the release");
+          });
+        }
+      }
+    }
+  }
+});
+
+// The same with the hooks run by `await loop()`. One size above the kernel's buffers: what differs is who calls the hooks.
+describe("nothing lost in poll mode", () => {
+  for (const one of all(16 * MIB).filter(({ language }) => language === "Bun")) {
+    test(`${nameOf(one)}, hooks run by loop()`, async () => {
+      const map = new ChannelMap();
+      // From the first pass on this map's hooks run in loop() only.
+      await poll(0, map);
+      const transferred = transfer(one, map);
+      // As a client the channel comes when the peer's address is known.
+      await until(() => map.size > 0, "the channel");
+      await loop({ map });
+      await transferred;
+    });
+  }
+});
