@@ -8,7 +8,7 @@ import { afOf, families } from "./support/family.ts";
 import { freeAddress, removePaths } from "./support/place.ts";
 import { Sender } from "./support/sender.ts";
 import { type Report, StreamCheck, wholeReport } from "./support/stream.ts";
-import { until } from "./support/until.ts";
+import { until } from "../support/until.ts";
 
 const SIZE = 5 * 1024 * 1024 + 1;
 

@@ -6,7 +6,7 @@ import { type Address, Dispatcher, type Socket, type StreamLimits, streamLimits 
 import { cpuMs, descriptors, hasProc, noProc, residentBytes } from "./support/process-stat.ts";
 import { Program } from "./support/program.ts";
 import { RawPeer, type RawOptions } from "./support/raw.ts";
-import { until } from "./support/until.ts";
+import { until } from "../support/until.ts";
 
 const MIB = 1024 * 1024;
 

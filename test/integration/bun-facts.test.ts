@@ -6,7 +6,7 @@ import { AF_INET } from "asyncore";
 
 import { type Libc, libc } from "../../src/socket/libc.ts";
 import { handlers, RawPeer, type RawSocket } from "./support/raw.ts";
-import { until } from "./support/until.ts";
+import { until } from "../support/until.ts";
 
 const c = libc() as Libc;
 const needsLibc = test.skipIf(libc() === undefined);

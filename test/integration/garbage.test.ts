@@ -8,7 +8,7 @@ import { libc } from "../../src/socket/libc.ts";
 import { hasProc, noProc } from "./support/process-stat.ts";
 import { Program } from "./support/program.ts";
 import { RawPeer } from "./support/raw.ts";
-import { TooLate, until } from "./support/until.ts";
+import { TooLate, until } from "../support/until.ts";
 
 const COUNT = 10;
 

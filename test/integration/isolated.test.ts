@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, mock, spyOn, test } from "bun:
 import { type Address, ChannelMap, Dispatcher, loop, poll, type Socket } from "asyncore";
 
 import { handlers, RawPeer } from "./support/raw.ts";
-import { until } from "./support/until.ts";
+import { until } from "../support/until.ts";
 
 const OTHERS = 100;
 const VICTIM = 50;

@@ -13,7 +13,7 @@ import { freeAddress, removePaths } from "./support/place.ts";
 import { noPython, python } from "./support/python.ts";
 import { Sender, SenderServer, type Way } from "./support/sender.ts";
 import { wholeReport } from "./support/stream.ts";
-import { until, untilSteady } from "./support/until.ts";
+import { until, untilSteady } from "../support/until.ts";
 
 type Role = "server" | "client";
 interface Case {

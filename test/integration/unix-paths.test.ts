@@ -16,7 +16,7 @@ import { AF_UNIX, Dispatcher, OSError, type Socket } from "asyncore";
 import { freshPath, removePaths } from "./support/place.ts";
 import { Program } from "./support/program.ts";
 import { RawPeer } from "./support/raw.ts";
-import { until } from "./support/until.ts";
+import { until } from "../support/until.ts";
 
 class Hello extends Dispatcher {
   constructor(path: string) {

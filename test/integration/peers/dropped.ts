@@ -4,7 +4,7 @@
 import { type Address, Dispatcher, type Socket } from "asyncore";
 
 import { descriptors, hasProc } from "../support/process-stat.ts";
-import { until } from "../support/until.ts";
+import { until } from "../../support/until.ts";
 
 const [scenario = "", count = "1"] = process.argv.slice(2);
 const say = (answer: object): void => {

@@ -4,7 +4,7 @@
 // The peers are raw sockets in `bounded.test.ts`.
 import { ChannelMap, Dispatcher, loop, poll, type Socket, streamLimits } from "asyncore";
 
-import { until } from "../support/until.ts";
+import { until } from "../../support/until.ts";
 
 const [state = "", mode = "push", host = "", port = "0"] = process.argv.slice(2);
 const map = new ChannelMap();

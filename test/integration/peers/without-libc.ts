@@ -13,7 +13,7 @@ import {
 import { libc } from "../../../src/socket/libc.ts";
 import { afOf, type Family } from "../support/family.ts";
 import { StreamCheck, streamBytes } from "../support/stream.ts";
-import { until } from "../support/until.ts";
+import { until } from "../../support/until.ts";
 
 const family = (process.argv[2] ?? "tcp4") as Family;
 const at = JSON.parse(process.argv[3] ?? "null") as Address;

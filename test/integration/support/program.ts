@@ -1,5 +1,5 @@
 /** A child process that is told what to do in JSON lines on stdin and answers in JSON lines on stdout. */
-import { within } from "./until.ts";
+import { within } from "../../support/until.ts";
 
 /** One line of an answer. */
 export type Answer = Readonly<Record<string, unknown>>;
