@@ -13,6 +13,7 @@ export type { Channel } from "./dispatcher/channel-map.ts";
 export { ChannelMap, socketMap } from "./dispatcher/channel-map.ts";
 export type { HookResult } from "./dispatcher/dispatch.ts";
 export { Dispatcher } from "./dispatcher/dispatcher.ts";
+export { DispatcherWithSend } from "./dispatcher/dispatcher-with-send.ts";
 export type { LoopOptions } from "./dispatcher/loop.ts";
 export { closeAll, loop, poll } from "./dispatcher/loop.ts";
 export type { Producer, ProducerSource } from "./dispatcher/producer.ts";
