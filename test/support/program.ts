@@ -6,8 +6,9 @@ export class Program implements AsyncDisposable {
   stderr = "";
   readonly #child: Bun.Subprocess<"pipe", "pipe", "pipe">;
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
-    this.#child = Bun.spawn([process.execPath, ...args], {
+  /** `wrapper`: a command that runs another, such as `unshare --net`. */
+  constructor(args: readonly string[], env: Record<string, string> = {}, wrapper: readonly string[] = []) {
+    this.#child = Bun.spawn([...wrapper, process.execPath, ...args], {
       cwd: `${import.meta.dir}/../..`,
       env: { ...process.env, ...env },
       stdin: "pipe",
