@@ -41,3 +41,6 @@ export const SHUT_RD = 0;
 export const SHUT_WR = 1;
 /** `shutdown()`: both. */
 export const SHUT_RDWR = 2;
+
+/** `send()` and `recv()`: urgent ("out of band") data of TCP. */
+export const MSG_OOB = 1;

@@ -16,6 +16,7 @@ export const Act = {
   Connect: 0,
   Read: 1,
   Write: 2,
+  Expt: 3,
 } as const;
 export type Act = (typeof Act)[keyof typeof Act];
 
@@ -36,6 +37,8 @@ export interface Scheduled {
   wants(act: Act): boolean;
   /** Whether there is such an event, and no async hook holds it back. */
   isDue(act: Act): boolean;
+  /** Once the connection stands: asks for urgent data if the class has a hook for it. */
+  watchUrgent(): void;
   /** The channel entered or left its map. */
   setMapped(mapped: boolean): void;
 }
@@ -112,6 +115,7 @@ export class ChannelMap extends Map<number, Channel> {
   /** Sorts the channels that came since the last pass: which must be asked every time? */
   admitFresh(): void {
     for (const scheduled of this.#fresh) {
+      scheduled.watchUrgent();
       if (scheduled.asksEachPass()) this.asked.add(scheduled);
       // What it had before it came counts as an event.
       else this.ready.add(scheduled);

@@ -23,6 +23,7 @@ export interface Hooked extends Channel {
   handleReadEvent(): HookResult;
   handleWriteEvent(): HookResult;
   handleConnectEvent(): HookResult;
+  handleExptEvent(): HookResult;
   handleError(error: unknown): HookResult;
 }
 
@@ -47,6 +48,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   #queued = false;
   #idleTurns = 0;
   #resting = false;
+  #urgentAsked = false;
   #failure: Error | undefined;
 
   constructor(channel: Hooked, map: ChannelMap) {
@@ -55,6 +57,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   }
 
   abstract watchesWrite(): boolean;
+  /** Whether the class has a `handleExpt()` of its own: only then urgent data is watched for. */
+  protected abstract watchesUrgent(): boolean;
   /** Whether the class has a `writable()` of its own, whose yes is more than the default. */
   protected abstract hasWritable(): boolean;
   abstract asksEachPass(): boolean;
@@ -95,6 +99,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     this.#pending = 0;
     this.#pendingWrites = 0;
     this.#idleTurns = 0;
+    this.#urgentAsked = false;
   }
 
   setMapped(mapped: boolean): void {
@@ -144,6 +149,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       const opened = this.channel.connecting && socket.state !== "connecting";
       return (opened || socket.writeReady) && this.#pendingWrites === 0;
     }
+    if (act === Act.Expt) return socket.urgentReady && this.#pending === 0;
     return this.#failure !== undefined || (socket.readReady && this.#pending === 0);
   }
 
@@ -188,6 +194,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
         wrote = this.wants(Act.Write) && this.#serves(socket);
         if (wrote) this.run(Act.Write);
       }
+      this.watchUrgent();
+      if (socket.urgentReady && this.#serves(socket) && this.isDue(Act.Expt)) this.run(Act.Expt);
     } finally {
       leaveTurn();
     }
@@ -201,6 +209,14 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     } else if (readLeft || (writeLeft && this.hasWritable() && this.wants(Act.Write))) {
       this.#idleTurn();
     }
+  }
+
+  /** Once the connection stands: asks for urgent data if the class has a hook for it. */
+  watchUrgent(): void {
+    const { socket, accepting, connecting } = this.channel;
+    if (this.#urgentAsked || socket === undefined || accepting || connecting || !this.#mapped) return;
+    this.#urgentAsked = true;
+    if (this.watchesUrgent()) socket.watchUrgent();
   }
 
   #serves(socket: Socket): boolean {
@@ -238,6 +254,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     try {
       if (act === Act.Read) result = this.channel.handleReadEvent();
       else if (act === Act.Write) result = this.channel.handleWriteEvent();
+      else if (act === Act.Expt) result = this.channel.handleExptEvent();
       else result = this.channel.handleConnectEvent();
     } catch (error) {
       this.#active--;
@@ -245,6 +262,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       return;
     }
     this.#active--;
+    if (!this.#urgentAsked) this.watchUrgent();
     // All that a synchronous hook pays for the asynchronous ones.
     if (result !== undefined) this.track(result, act);
   }

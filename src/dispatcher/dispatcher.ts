@@ -5,8 +5,8 @@
  */
 import type { Address } from "../base/address.ts";
 import { formatAddress } from "../base/address.ts";
-import { AF_INET, SHUT_RD, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
-import { DISCONNECTED, OSError, osError } from "../base/errors.ts";
+import { AF_INET, MSG_OOB, SHUT_RD, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
+import { ArgumentRangeError, DISCONNECTED, OSError, osError } from "../base/errors.ts";
 import { isEmpty, type SendData } from "../bytes/send-data.ts";
 import { defaultLimits } from "../socket/limits.ts";
 import type { Socket, StreamLimits } from "../socket/socket.ts";
@@ -188,6 +188,8 @@ export class Dispatcher implements Hooked {
    * Sends all of `data`: what the kernel does not take now is kept and follows. Sends of one turn go out in one
    * write. The caller may reuse its memory at once.
    *
+   * With `MSG_OOB` the last byte of `data` is urgent; it goes out at once, or not at all (EAGAIN) while something is queued.
+   *
    * @returns the length in bytes; 0 when the connection is gone (`handleClose()` has been called, or will be)
    * @throws {OSError} EBADF after `close()`, but not in another channel's hook, where it returns 0; ENOTCONN before
    *   `connect()`; ENOBUFS when the queue would pass `limits.maxBufferedBytes`: the connection is reset. Only the
@@ -195,14 +197,19 @@ export class Dispatcher implements Hooked {
    *   error: who does not read must not bring down who writes
    * @throws {ArgumentTypeError} neither text nor bytes, or detached memory
    */
-  send(data: SendData): number {
+  send(data: SendData, flags: number = 0): number {
     const socket = this.socket;
     try {
       if (socket === undefined) return this.#need("send").send(data);
-      return socket.send(data);
+      return flags === 0 ? socket.send(data) : this.#sendUrgent(socket, data, flags);
     } catch (error) {
       return this.#sendFailed(error, data);
     }
+  }
+
+  #sendUrgent(socket: Socket, data: SendData, flags: number): number {
+    if (flags !== MSG_OOB) throw new ArgumentRangeError(`send: flags are 0 or MSG_OOB, not ${String(flags)}`);
+    return socket.sendUrgent(data);
   }
 
   // asyncore: a lost connection is handleClose()'s business and not an error of the sender. And an error of this
@@ -232,17 +239,23 @@ export class Dispatcher implements Hooked {
   }
 
   /**
-   * Up to `size` bytes of what has been received; without `size` the next chunk as it came, which costs no copy. An
+   * With `MSG_OOB` the urgent byte (empty when there is none); TCP keeps only the last one sent. Without:
+   * up to `size` bytes of what has been received; without `size` the next chunk as it came, which costs no copy. An
    * empty buffer when there is nothing now; at the end of the stream an empty buffer too, and `handleClose()` has
    * been called, once.
    *
    * @throws {OSError} EBADF after `close()`, ETIMEDOUT …; a reset is an end of the stream
    * @throws {ArgumentRangeError} negative or fractional size
    */
-  recv(size?: number): Buffer {
+  recv(size?: number, flags: number = 0): Buffer {
+    if (flags !== 0 && flags !== MSG_OOB) {
+      throw new ArgumentRangeError(`recv: flags are 0 or MSG_OOB, not ${String(flags)}`);
+    }
     let chunk: Buffer | undefined;
     try {
-      chunk = this.#need("recv").recv(size);
+      const socket = this.#need("recv");
+      if (flags === MSG_OOB) return socket.recvUrgent() ?? EMPTY;
+      chunk = socket.recv(size);
     } catch (error) {
       if (this.#closed || !(error instanceof OSError) || !DISCONNECTED.has(error.code)) throw error;
       this.#disconnected(error);
@@ -399,7 +412,7 @@ export class Dispatcher implements Hooked {
   handleWrite(): HookResult {
     this.#unhandled("unhandled write event");
   }
-  /** There is urgent data. */
+  /** There is urgent data: `recv(1, MSG_OOB)`. Linux, main thread, and only for classes that override this. */
   handleExpt(): HookResult {
     this.#unhandled("unhandled incoming priority event");
   }
@@ -478,6 +491,10 @@ class DispatcherDispatch extends Dispatch {
       channel.handleWrite !== base.handleWrite ||
       channel.handleWriteEvent !== base.handleWriteEvent
     );
+  }
+
+  protected override watchesUrgent(): boolean {
+    return this.channel.handleExpt !== Dispatcher.prototype.handleExpt;
   }
 
   protected override hasWritable(): boolean {

@@ -70,6 +70,8 @@ interface Interest {
   readonly scheduled: Scheduled;
   readonly read: boolean;
   readonly write: boolean;
+  /** Urgent data, for which whoever reads or writes is asked too. */
+  readonly expt: boolean;
 }
 
 async function pass(timeout: number, map: ChannelMap, usePoll: boolean): Promise<void> {
@@ -86,13 +88,15 @@ async function pass(timeout: number, map: ChannelMap, usePoll: boolean): Promise
   const due = collect(map, asked);
   const before = progress(map, due);
   if (usePoll) {
-    for (const { scheduled, read, write } of due) {
+    for (const { scheduled, read, write, expt } of due) {
       if (read) act(map, scheduled, Act.Read);
       if (write) act(map, scheduled, Act.Write);
+      if (expt) act(map, scheduled, Act.Expt);
     }
   } else {
     for (const { scheduled, read } of due) if (read) act(map, scheduled, Act.Read);
     for (const { scheduled, write } of due) if (write) act(map, scheduled, Act.Write);
+    for (const { scheduled, expt } of due) if (expt) act(map, scheduled, Act.Expt);
   }
   map.idlePasses = due.length > 0 && progress(map, due) === before ? map.idlePasses + 1 : 0;
 }
@@ -116,7 +120,7 @@ function ask(map: ChannelMap): Interest[] {
     // readable() may have closed the channel; and what nobody would be told of is not asked for.
     const asks = map.get(number) === channel && (scheduled.watchesWrite() || channel.connecting);
     const write = asks && !channel.accepting && scheduled.wants(Act.Write);
-    if (read || write) interests.push({ scheduled, read, write });
+    if (read || write) interests.push({ scheduled, read, write, expt: true });
   }
   return interests;
 }
@@ -177,25 +181,29 @@ const asksWrite = (interest: Interest): boolean => interest.write && interest.sc
 // A channel with default predicates wants to read always, and to write only until it is connected.
 const defaultWrite = (scheduled: Scheduled): boolean =>
   scheduled.channel.connecting && scheduled.isDue(Act.Write);
-const isDefaultDue = (scheduled: Scheduled): boolean => scheduled.isDue(Act.Read) || defaultWrite(scheduled);
+const isDefaultDue = (scheduled: Scheduled): boolean =>
+  scheduled.isDue(Act.Read) || defaultWrite(scheduled) || scheduled.isDue(Act.Expt);
+
+const isInterestDue = (interest: Interest): boolean =>
+  asksRead(interest) || asksWrite(interest) || interest.scheduled.isDue(Act.Expt);
 
 function isDue(map: ChannelMap, asked: Interest[]): boolean {
   map.forgetMarks(isDefaultDue);
-  return map.ready.size > 0 || asked.some((interest) => asksRead(interest) || asksWrite(interest));
+  return map.ready.size > 0 || asked.some(isInterestDue);
 }
 
 // In the order of the map, which is that of the channels' numbers: as a snapshot of asyncore's dictionary is.
 function collect(map: ChannelMap, asked: Interest[]): Interest[] {
-  const due = asked
-    .map(({ scheduled, read, write }) => ({
-      scheduled,
-      read: read && scheduled.isDue(Act.Read),
-      write: write && scheduled.isDue(Act.Write),
-    }))
-    .filter(({ read, write }) => read || write);
+  const due = asked.filter(isInterestDue).map((interest) => ({
+    scheduled: interest.scheduled,
+    read: asksRead(interest),
+    write: asksWrite(interest),
+    expt: interest.scheduled.isDue(Act.Expt),
+  }));
   map.forgetMarks(isDefaultDue);
   for (const scheduled of map.ready) {
-    due.push({ scheduled, read: scheduled.isDue(Act.Read), write: defaultWrite(scheduled) });
+    const expt = scheduled.isDue(Act.Expt);
+    due.push({ scheduled, read: scheduled.isDue(Act.Read), write: defaultWrite(scheduled), expt });
   }
   return due.length > 1 ? due.toSorted((a, b) => a.scheduled.number - b.scheduled.number) : due;
 }

@@ -72,6 +72,9 @@ export interface Socket {
   /** Open with room below the water marks, or failed: a send would be taken, or would tell the error. */
   readonly writeReady: boolean;
 
+  /** Urgent data was announced and has not been taken. Only after {@link watchUrgent}. */
+  readonly urgentReady: boolean;
+
   /** Whether somebody observes it. */
   readonly observed: boolean;
   /** Names the one observer; undefined takes it away. A socket without one stops reading from its peer. */
@@ -104,6 +107,12 @@ export interface Socket {
   recv(size?: number): Buffer | undefined;
   /** Writes what was sent so far without waiting for the end of the turn. */
   flush(): void;
+  /** From now on urgent data is told. Does nothing where a kind of socket has none. */
+  watchUrgent(): void;
+  /** The urgent byte, undefined when there is none. @throws {OSError} EOPNOTSUPP this kind of socket has none */
+  recvUrgent(): Buffer | undefined;
+  /** Sends `data`, its last byte urgent, after all that was sent before. @throws {OSError} EOPNOTSUPP, EAGAIN … */
+  sendUrgent(data: SendData): number;
   /** `SHUT_RD`, `SHUT_WR` or `SHUT_RDWR`. What is queued goes out before the FIN. @throws {OSError} ENOTCONN, EBADF */
   shutdown(how: number): void;
 

@@ -567,6 +567,19 @@ export abstract class StreamSocket implements Socket, Flushable {
     this.wireReleased();
   }
 
+  // --- urgent data: TCP has it, the others need not know ------------------------------------------------------
+
+  get urgentReady(): boolean {
+    return false;
+  }
+  watchUrgent(): void {}
+  recvUrgent(): Buffer | undefined {
+    throw osError("EOPNOTSUPP", { syscall: "recv", detail: "no urgent data on this kind of socket" });
+  }
+  sendUrgent(_data: SendData): number {
+    throw osError("EOPNOTSUPP", { syscall: "send", detail: "no urgent data on this kind of socket" });
+  }
+
   // --- what only the kind can do ----------------------------------------------------------------------------
 
   abstract bind(address: Address): void;

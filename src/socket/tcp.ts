@@ -8,21 +8,28 @@ import dns from "node:dns/promises";
 import { type Address, checkAddress, sameAddress, type Target } from "../base/address.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, osError, toOSError, type OSError } from "../base/errors.ts";
+import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
 import { LibcEndpoint } from "./libc-endpoint.ts";
-import { libc } from "./libc.ts";
+import { type Libc, libc } from "./libc.ts";
 import { Listener, type ListenerOwner } from "./listener.ts";
 import { Parked } from "./parked.ts";
 import { PlainEndpoint } from "./plain-endpoint.ts";
 import type { Socket } from "./socket.ts";
 import { StreamSocket } from "./stream-socket.ts";
+import { type UrgentSocket, UrgentWatch } from "./urgent.ts";
 
-export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<TcpSocket> {
+let urgentWatch: UrgentWatch | undefined;
+
+export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<TcpSocket>, UrgentSocket {
   #endpoint: Endpoint | undefined;
   #listener: Listener<TcpSocket> | undefined;
   #wire: Wire | undefined;
   #peer: Address | undefined;
   #parked: Parked | undefined;
+  /** Set while urgent data is watched for. */
+  #watch: UrgentWatch | undefined;
+  #urgent = false;
   // Bun forgets it when the connection is over, and handleClose() may still ask.
   #name: Address | undefined;
 
@@ -184,6 +191,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   bunReceived(chunk: Buffer): void {
     if (this.pending) this.wireOpened();
     this.wireReceived(chunk);
+    this.#watch?.received(this);
   }
   bunDrained(): void {
     if (!this.pending) {
@@ -199,6 +207,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
   bunClosed(error: unknown): void {
     this.#wire = undefined;
+    this.#watch?.delete(this);
     const connecting = this.pending;
     const details = connecting ? { syscall: "connect", ...this.#peerDetails() } : { syscall: "recv" };
     this.wireClosed(
@@ -237,6 +246,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#endpoint?.close();
     this.#endpoint = undefined;
     this.#parked?.forget();
+    this.#watch?.delete(this);
+    this.#watch = undefined;
   }
 
   #letGo(): Wire | undefined {
@@ -272,6 +283,50 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#parked.forget();
     this.#parked = undefined;
     if (this.#wire !== undefined) this.#wire.data = this;
+  }
+
+  // --- urgent data -------------------------------------------------------------------------------------------
+
+  override get urgentReady(): boolean {
+    return this.#urgent;
+  }
+  override watchUrgent(): void {
+    const c = libc();
+    if (c === undefined || this.family === AF_UNIX || this.#wireFd() < 0) return;
+    this.#watch = urgentWatch ??= new UrgentWatch(c);
+    this.#watch.add(this);
+  }
+  override close(): void {
+    this.#watch?.delete(this);
+    super.close();
+  }
+  urgentCame(): void {
+    this.#urgent = true;
+    this.observer?.socketReady();
+  }
+  override recvUrgent(): Buffer | undefined {
+    this.#refuseClosed("recv");
+    this.#urgent = false;
+    return this.#needUrgent("recv").recvUrgent(this.#wireFd());
+  }
+  override sendUrgent(data: SendData): number {
+    this.#refuseClosed("send");
+    const c = this.#needUrgent("send");
+    const bytes = typeof data === "string" ? Buffer.from(data) : bytesOf(data);
+    this.flush();
+    // It cannot overtake what is queued, and cannot be queued itself: the queue knows no urgent bytes.
+    if (this.bufferedAmount > 0) {
+      throw osError("EAGAIN", { syscall: "send", detail: "urgent data behind bytes the peer has not taken" });
+    }
+    return c.sendUrgent(this.#wireFd(), bytes);
+  }
+  #needUrgent(syscall: string): Libc {
+    const c = libc();
+    const none =
+      this.family === AF_UNIX ? "no urgent data on unix sockets" : "urgent data needs the C library";
+    if (c === undefined || this.family === AF_UNIX) throw osError("EOPNOTSUPP", { syscall, detail: none });
+    if (this.#wireFd() < 0) throw osError("ENOTCONN", { syscall });
+    return c;
   }
 
   // --- a normal non-blocking socket --------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 
 import { ChannelMap, closeAll, DispatcherWithSend } from "asyncore";
 
-import { connectTo, Listening, Logged } from "../support/channels.ts";
+import { connectTo, Listening, type Logged } from "../support/channels.ts";
 import { until } from "../support/until.ts";
 
 const map = new ChannelMap();
