@@ -154,10 +154,12 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   }
 
   wants(act: Act): boolean {
+    if (this.#failure !== undefined) return true;
     try {
-      return (
-        this.#failure !== undefined || (act === Act.Read ? this.channel.readable() : this.channel.writable())
-      );
+      const answer: unknown = act === Act.Read ? this.channel.readable() : this.channel.writable();
+      // A predicate cannot be async; one that is all the same must not end the process when it rejects.
+      if (isObject(answer)) this.watch(answer);
+      return Boolean(answer);
     } catch (error) {
       this.failed(error);
       return false;
@@ -206,7 +208,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     if ((readLeft && socket.bytesRead !== bytesRead) || (writeLeft && socket.bytesSent !== bytesSent)) {
       this.#idleTurns = 0;
       this.askLater();
-    } else if (readLeft || (writeLeft && this.hasWritable() && this.wants(Act.Write))) {
+    } else if (readLeft || (writeLeft && this.hasWritable())) {
       this.#idleTurn();
     }
   }
