@@ -14,6 +14,8 @@ export { ChannelMap, socketMap } from "./dispatcher/channel-map.ts";
 export type { HookResult } from "./dispatcher/dispatch.ts";
 export { Dispatcher } from "./dispatcher/dispatcher.ts";
 export { DispatcherWithSend } from "./dispatcher/dispatcher-with-send.ts";
+export type { FileLike } from "./dispatcher/file-dispatcher.ts";
+export { FileDispatcher } from "./dispatcher/file-dispatcher.ts";
 export type { LoopOptions } from "./dispatcher/loop.ts";
 export { closeAll, loop, poll } from "./dispatcher/loop.ts";
 export type { Producer, ProducerSource } from "./dispatcher/producer.ts";

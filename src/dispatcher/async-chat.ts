@@ -72,7 +72,8 @@ export class AsyncChat extends Dispatcher {
   #input: Buffer = EMPTY;
   #collected = 0;
   #output: (SendData | Pull | null)[] = [];
-  #pulling = false;
+  /** What an async producer was asked for and has not given yet. */
+  #pulling: Promise<SendData | undefined> | undefined;
 
   constructor(socket?: Socket, map: ChannelMap = socketMap) {
     super(socket, map);
@@ -131,9 +132,11 @@ export class AsyncChat extends Dispatcher {
   }
 
   async #goOn(pending: Promise<void> | void, found: boolean): Promise<void> {
+    const { socket } = this;
     await pending;
-    if (found && this.connected) await this.foundTerminator();
-    await this.#scan();
+    // The frame was another connection's if the channel has a new socket by now.
+    if (found && this.connected && this.socket === socket) await this.foundTerminator();
+    if (this.socket === socket) await this.#scan();
   }
 
   // How many bytes to collect, whether the frame ends there, and how many bytes of terminator follow.
@@ -185,7 +188,7 @@ export class AsyncChat extends Dispatcher {
   /** Sends what was pushed and is still waiting, until enough is queued. */
   initiateSend(): HookResult {
     const enough = Math.min(this.acOutBufferSize, this.socket?.limits.highWaterBytes ?? 0);
-    while (this.#output.length > 0 && this.connected && !this.#pulling) {
+    while (this.#output.length > 0 && this.connected && this.#pulling === undefined) {
       const first = this.#output[0] as SendData | Pull | null;
       if (first === null) {
         this.#output.shift();
@@ -195,7 +198,7 @@ export class AsyncChat extends Dispatcher {
         if (this.bufferedAmount >= enough) return undefined;
         const data = first.next();
         if (data instanceof Promise) {
-          this.#pulling = true;
+          this.#pulling = data;
           // Beside the hooks: a slow source must not keep the channel from reading.
           this.channelDispatch.watch(this.#pulled(data));
           return undefined;
@@ -210,14 +213,14 @@ export class AsyncChat extends Dispatcher {
   }
 
   async #pulled(next: Promise<SendData | undefined>): Promise<void> {
-    let data: SendData | undefined;
     try {
-      data = await next;
+      const data = await next;
+      // The channel was closed meanwhile, and perhaps pulls for its next connection.
+      if (this.#pulling !== next || !this.connected) return;
+      this.#sendPulled(data);
     } finally {
-      this.#pulling = false;
+      if (this.#pulling === next) this.#pulling = undefined;
     }
-    if (!this.connected) return;
-    this.#sendPulled(data);
     // Not done in a hook's turn, so that a failing source is this channel's failure.
     this.wake();
   }
@@ -229,7 +232,7 @@ export class AsyncChat extends Dispatcher {
 
   /** Whether something waits to be sent, or the connection does not stand yet. */
   override writable(): boolean {
-    return (this.#output.length > 0 && !this.#pulling) || !this.connected;
+    return (this.#output.length > 0 && this.#pulling === undefined) || !this.connected;
   }
   override handleWrite(): HookResult {
     return this.initiateSend();
@@ -251,6 +254,7 @@ export class AsyncChat extends Dispatcher {
   discardBuffers(): void {
     this.#input = EMPTY;
     this.#collected = 0;
+    this.#pulling = undefined;
     const output = this.#output;
     this.#output = [];
     for (const item of output) if (isPull(item)) item.cancel();

@@ -251,6 +251,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       this.failed(failure);
       return;
     }
+    const generation = this.#generation;
     this.#active++;
     let result: HookResult;
     try {
@@ -266,13 +267,24 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     this.#active--;
     if (!this.#urgentAsked) this.watchUrgent();
     // All that a synchronous hook pays for the asynchronous ones.
-    if (result !== undefined) this.track(result, act);
+    if (result !== undefined) this.track(result, generation, act);
   }
 
-  /** Waits for an async hook: holds this channel's hooks back meanwhile, and takes its rejection to `handleError`. */
-  track(result: unknown, act: Act = Act.Read): void {
+  /** Counts this channel's sockets. To be read before a hook runs, and given to {@link track} after. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  /**
+   * Waits for an async hook: holds this channel's hooks back meanwhile, and takes its rejection to `handleError`. Unless
+   * the channel has another socket by then, as it may have when the hook returns.
+   */
+  track(result: unknown, generation: number, act: Act = Act.Read): void {
     if (!isObject(result)) return;
-    const generation = this.#generation;
+    if (generation !== this.#generation) {
+      this.watch(result, generation);
+      return;
+    }
     const writes = act === Act.Write ? 1 : 0;
     this.#pending++;
     this.#pendingWrites += writes;
@@ -285,15 +297,21 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     };
     // resolve(): a thenable of the user's may throw where a promise rejects.
     Promise.resolve(result).then(settled, (error: unknown) => {
-      if (generation === this.#generation) this.failed(error);
-      else this.reportFatal(error);
+      this.#failedLate(error, generation);
       settled();
     });
   }
 
   /** Takes the rejection of work beside the hooks to `handleError`; holds nothing back. */
-  watch(work: unknown): void {
-    if (isObject(work)) Promise.resolve(work).then(undefined, (error: unknown) => this.failed(error));
+  watch(work: unknown, generation: number = this.#generation): void {
+    if (!isObject(work)) return;
+    Promise.resolve(work).then(undefined, (error: unknown) => this.#failedLate(error, generation));
+  }
+
+  // What an older socket's hooks still have to say is not the new one's failure, but must not vanish.
+  #failedLate(error: unknown, generation: number): void {
+    if (generation === this.#generation || error instanceof ExitNow) this.failed(error);
+    else this.reportFatal(error);
   }
 
   /** A hook threw or rejected: `handleError`, and if that fails too the channel is cut. */
@@ -307,11 +325,12 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       this.reportFatal(error);
       return;
     }
+    const generation = this.#generation;
     enterTurn();
     this.#active++;
     try {
       const result: unknown = this.channel.handleError(error);
-      if (isObject(result)) this.#cutIfRejected(result);
+      if (isObject(result)) this.#cutIfRejected(result, generation);
     } catch (second) {
       this.#cut(second);
     } finally {
@@ -320,8 +339,11 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     }
   }
 
-  #cutIfRejected(result: object): void {
-    Promise.resolve(result).then(undefined, (error: unknown) => this.#cut(error));
+  #cutIfRejected(result: object, generation: number): void {
+    Promise.resolve(result).then(undefined, (error: unknown) => {
+      if (generation === this.#generation || error instanceof ExitNow) this.#cut(error);
+      else this.reportFatal(error);
+    });
   }
 
   #cut(error: unknown): void {

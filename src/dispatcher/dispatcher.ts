@@ -117,7 +117,7 @@ export class Dispatcher implements Hooked {
     this.connected = state === "open" || state === "ended";
     this.connecting = state === "connecting";
     this.accepting = state === "listening";
-    if (this.connected) this.addr = socket.getpeername();
+    if (this.connected) this.addr = peerOf(socket);
     this.addChannel(map);
   }
 
@@ -271,7 +271,8 @@ export class Dispatcher implements Hooked {
     if (this.#lossTold || (lost === undefined && this.#endTold)) return;
     if (lost === undefined) this.#endTold = true;
     else this.#lossTold = true;
-    this.channelDispatch.track(this.handleClose(lost));
+    const { generation } = this.channelDispatch;
+    this.channelDispatch.track(this.handleClose(lost), generation);
   }
 
   /**
@@ -477,6 +478,16 @@ export class Dispatcher implements Hooked {
       this.accepting && this.addr !== undefined ? " listening" : this.connected ? " connected" : "";
     const address = this.addr === undefined ? "" : ` ${formatAddress(this.addr)}`;
     return `<${this.constructor.name}${state}${address} #${this.channelDispatch.number}>`;
+  }
+}
+
+function peerOf(socket: Socket): Address | undefined {
+  try {
+    return socket.getpeername();
+  } catch (error) {
+    // A file has no peer.
+    if (error instanceof OSError && error.code === "ENOTSOCK") return undefined;
+    throw error;
   }
 }
 
