@@ -63,6 +63,8 @@ export class ChannelMap extends Map<number, Channel> {
   readonly ready: Set<Scheduled> = new Set();
   /** Poll: channels that must be asked every pass. */
   readonly asked: Set<Scheduled> = new Set();
+  /** Poll: the pass under way and those that wait for their turn; resolves when all are over. */
+  lastPass: Promise<void> | undefined;
   /** Poll: how many passes in a row have run hooks that moved nothing. */
   idlePasses = 0;
   readonly #fresh: Set<Scheduled> = new Set();

@@ -105,7 +105,10 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   setMapped(mapped: boolean): void {
     this.#mapped = mapped;
     // Outside a map only the program's own references count, also for the garbage collector.
-    this.channel.socket?.observe(mapped ? this : undefined);
+    const { socket } = this.channel;
+    if (mapped) socket?.observe(this);
+    // Unless it was handed to another channel.
+    else if (socket?.observer === this) socket.observe(undefined);
   }
 
   /** Asks the predicates again: what they depend on has changed elsewhere. */
@@ -205,8 +208,10 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     // Level-triggered: what is still ready is looked at again next turn, after the other channels had theirs.
     const readLeft = read && this.isDue(Act.Read);
     const writeLeft = wrote && this.isDue(Act.Write);
-    if ((readLeft && socket.bytesRead !== bytesRead) || (writeLeft && socket.bytesSent !== bytesSent)) {
-      this.#idleTurns = 0;
+    const hasRead = socket.bytesRead !== bytesRead;
+    const hasSent = socket.bytesSent !== bytesSent;
+    if (hasRead || hasSent) this.#idleTurns = 0;
+    if ((readLeft && hasRead) || (writeLeft && hasSent)) {
       this.askLater();
     } else if (readLeft || (writeLeft && this.hasWritable())) {
       this.#idleTurn();

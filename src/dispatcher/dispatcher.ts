@@ -78,7 +78,7 @@ export class Dispatcher implements Hooked {
   #endTold = false;
   #lossTold = false;
   #sendShut = false;
-  /** A loss that a send outside this channel's hooks met, and that handleClose() is still to be told. */
+  /** Why the end that handleClose() may still be told of is none. */
   #lost: OSError | undefined;
 
   /**
@@ -226,11 +226,16 @@ export class Dispatcher implements Hooked {
     if (dispatch.failing) return 0;
     const lost = DISCONNECTED.has(error.code);
     if (!this.connected && !this.connecting) throw error;
+    if (error.code === "ENOBUFS") {
+      // Told here, so not once more by the socket; and what was still connecting will not.
+      this.socket?.takeError();
+      this.connecting = false;
+      this.#lost = error;
+    }
     if (!dispatch.active) {
-      // Own mistakes are told to who makes them. A loss is told by the socket's own event.
-      if (this.#sendShut) throw error;
-      if (lost) this.#lost ??= error;
-      else dispatch.failLater(error);
+      // A mistake is told to who makes it. A loss is told by the socket's own event.
+      if (this.#sendShut && !inTurn()) throw error;
+      if (!lost) dispatch.failLater(error);
       return 0;
     }
     if (!lost) throw error;
@@ -362,9 +367,10 @@ export class Dispatcher implements Hooked {
   handleReadEvent(): HookResult {
     if (this.accepting) return this.handleAccept();
     if (!this.connected && this.connecting) {
+      const { socket } = this;
       const connected = this.handleConnectEvent();
       // An async handleConnect holds the read back; the event stays.
-      if (connected !== undefined || this.#closed) return connected;
+      if (connected !== undefined || this.#closed || this.socket !== socket) return connected;
     }
     return this.handleRead();
   }
@@ -373,8 +379,9 @@ export class Dispatcher implements Hooked {
   handleWriteEvent(): HookResult {
     if (this.accepting) return undefined;
     if (!this.connected && this.connecting) {
+      const { socket } = this;
       const connected = this.handleConnectEvent();
-      if (connected !== undefined || this.#closed) return connected;
+      if (connected !== undefined || this.#closed || this.socket !== socket) return connected;
     }
     return this.handleWrite();
   }
@@ -438,7 +445,7 @@ export class Dispatcher implements Hooked {
       return this.handleAccepted(socket, address);
     } catch (error) {
       // Unless a channel has it by now, nobody will ever answer this peer.
-      if (!socket.observed) socket.close();
+      if (socket.observer === undefined) socket.close();
       throw error;
     }
   }

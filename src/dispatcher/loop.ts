@@ -49,7 +49,9 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
   try {
     while (map.size > 0 && passes > 0 && !stopped()) {
       passes--;
-      await pass(timeout, map, usePoll);
+      await inTurn(map, async () => {
+        if (!stopped()) await pass(timeout, map, usePoll);
+      });
     }
   } finally {
     signal?.removeEventListener("abort", wake);
@@ -63,7 +65,24 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
  * @throws as {@link loop}
  */
 export async function poll(timeout: number = 0, map: ChannelMap = socketMap): Promise<void> {
-  await pass(timeout, map, false);
+  // A loop() that waits makes way.
+  if (map.lastPass !== undefined) map.interrupt();
+  await inTurn(map, () => pass(timeout, map, false));
+}
+
+// One pass of a map at a time: what one has asked and marked is not another's.
+async function inTurn(map: ChannelMap, run: () => Promise<void>): Promise<void> {
+  const before = map.lastPass;
+  let over = (): void => {};
+  const mine = new Promise<void>((resolve) => (over = resolve));
+  map.lastPass = mine;
+  try {
+    if (before !== undefined) await before;
+    await run();
+  } finally {
+    if (map.lastPass === mine) map.lastPass = undefined;
+    over();
+  }
 }
 
 interface Interest {

@@ -22,21 +22,19 @@ export interface CompactTraceback {
 
 // This library's own frames say nothing about the mistake.
 const ownFolder = `${dirname(import.meta.dirname)}/`;
-const FRAME = /^\s+at (?:(?:async )?(.+?) \()?(.+?):(\d+)(?::\d+)?\)?$/;
 
-// A path is at most 4096 bytes; on a longer line the pattern would only lose time, which is quadratic.
-const LONGEST_FRAME = 4096 + 512;
+// What is looked at: an engine prints far fewer frames, and a path has at most 4096 bytes.
+const MOST_LINES = 200;
+const LONGEST_LINE = 4096 + 512;
 
 /** Takes an error's stack apart. Frames of this library, of Bun and of node are left out. */
 export function compactTraceback(error: unknown): CompactTraceback {
   const frames: Frame[] = [];
   const message = messageOf(error);
-  for (const line of stackOf(error, message).split("\n")) {
-    if (line.length > LONGEST_FRAME) continue;
-    const match = FRAME.exec(line);
-    const file = match?.[2];
-    if (match === null || file === undefined || file.startsWith(ownFolder) || isRuntime(file)) continue;
-    frames.push({ file, function: match[1] ?? "?", line: Number(match[3]) });
+  for (const line of stackOf(error, message).split("\n").slice(-MOST_LINES)) {
+    const frame = frameOf(line);
+    if (frame === undefined || frame.file.startsWith(ownFolder) || isRuntime(frame.file)) continue;
+    frames.push(frame);
   }
   return {
     at: frames[0],
@@ -47,6 +45,23 @@ export function compactTraceback(error: unknown): CompactTraceback {
       .map((frame) => `[${frame.file}|${frame.function}|${frame.line}]`)
       .join(" "),
   };
+}
+
+// `at name (file:line:column)` or `at file:line:column`. Only searches that are linear, for a peer may have written the
+// line: an error's message can quote what it sent.
+function frameOf(line: string): Frame | undefined {
+  const text = line.trim();
+  if (text.length > LONGEST_LINE || !text.startsWith("at ")) return undefined;
+  const named = text.endsWith(")") ? text.indexOf(" (") : -1;
+  const place = named < 0 ? text.slice(3) : text.slice(named + 2, -1);
+  // file:line:column, or file:line; the file may have colons of its own.
+  const fields = place.split(":");
+  const isNumber = (field: string | undefined): boolean => field !== undefined && /^\d+$/.test(field);
+  if (fields.length < 2 || !isNumber(fields.at(-1))) return undefined;
+  const last = fields.length > 2 && isNumber(fields.at(-2)) ? 2 : 1;
+  const file = fields.slice(0, -last).join(":");
+  const name = named < 0 ? "?" : text.slice(3, named).replace(/^async /, "");
+  return { file, function: name, line: Number(fields.at(-last)) };
 }
 
 // The lines below the message: what is in the message, which may be a peer's words, is no frame.

@@ -100,13 +100,13 @@ export class FileSocket extends StreamSocket implements Pollee {
     const { poll } = this.#calls;
     if (this.#fd < 0) return;
     const { state } = this;
-    if (state === "ended" || (!this.observed && !this.#full)) {
+    if (state === "ended" || (this.observer === undefined && !this.#full)) {
       poll.unlisten(this.#id);
       // What epoll answers now reaches nobody.
       this.#asked = -1;
       return;
     }
-    const reads = this.observed && !this.#readEnded && !this.#readable;
+    const reads = this.observer !== undefined && !this.#readEnded && !this.#readable;
     poll.listen(this.#id, this);
     if (!reads && !this.#full) return;
     const events = (reads && this.mode !== "w" ? POLLIN : 0) | (this.#full ? POLLOUT : 0);
@@ -118,7 +118,7 @@ export class FileSocket extends StreamSocket implements Pollee {
   pollReady(events: number): void {
     this.#asked = -1;
     if (this.#fd < 0) return;
-    if (this.observed && !this.#readEnded && (events & ~POLLOUT) !== 0) this.#readable = true;
+    if (this.observer !== undefined && !this.#readEnded && (events & ~POLLOUT) !== 0) this.#readable = true;
     if (this.#full && (events & (POLLOUT | POLLERR | POLLHUP)) !== 0) this.#roomAgain();
     if (this.#readable) this.observer?.socketReady();
     this.#ask();

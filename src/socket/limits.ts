@@ -13,17 +13,17 @@ export const defaultLimits: StreamLimits = Object.freeze({
 });
 
 /**
- * The default limits with some replaced. Where only the high water mark is given, the low one is a quarter of it.
+ * The default limits with some replaced. Where the low water mark is not given it is a quarter of the high one; where the
+ * high one is not given it is at most half the cap.
  *
  * @throws {ArgumentRangeError} a value that is not a number, is negative, or marks that are not low ≤ high ≤ max
  */
 export function streamLimits(changes: Partial<StreamLimits> = {}): StreamLimits {
   const limits: StreamLimits = { ...defaultLimits, ...changes };
   check(limits);
-  const highWaterBytes = Math.min(
-    limits.highWaterBytes,
-    changes.highWaterBytes === undefined ? limits.maxBufferedBytes : Infinity,
-  );
+  // Half the cap at most: a send below the mark must have room above it.
+  const highWaterBytes =
+    changes.highWaterBytes ?? Math.min(limits.highWaterBytes, Math.floor(limits.maxBufferedBytes / 2));
   const lowWaterBytes = changes.lowWaterBytes ?? Math.floor(highWaterBytes / 4);
   const made = { ...limits, highWaterBytes, lowWaterBytes };
   if (lowWaterBytes > highWaterBytes || highWaterBytes > made.maxBufferedBytes) {

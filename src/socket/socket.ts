@@ -75,8 +75,8 @@ export interface Socket {
   /** Urgent data was announced and has not been taken. Only after {@link watchUrgent}. */
   readonly urgentReady: boolean;
 
-  /** Whether somebody observes it. */
-  readonly observed: boolean;
+  /** Who observes it, if anybody does. */
+  readonly observer: SocketObserver | undefined;
   /** Names the one observer; undefined takes it away. A socket without one stops reading from its peer. */
   observe(observer: SocketObserver | undefined): void;
 

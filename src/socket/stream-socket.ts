@@ -43,7 +43,10 @@ export abstract class StreamSocket implements Socket, Flushable {
   #observer: SocketObserver | undefined;
   readonly #queue = new WriteQueue();
   readonly #input = new ReadBuffer();
+  /** Why it ended, for whoever reads … */
   #error: OSError | undefined;
+  /** … and for whoever sends: told once to each. */
+  #sendError: OSError | undefined;
   #timer: TimerHandle;
   /** The peer's FIN, or the end of everything, was recorded. */
   #eof = false;
@@ -198,7 +201,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   }
   get writeReady(): boolean {
     if (this.#state === "open") return !this.#high && !this.#finWanted;
-    return this.#state === "ended" && this.#error !== undefined;
+    return this.#state === "ended" && this.#sendError !== undefined;
   }
 
   /** For the kind that opens: whether the outcome of connect() is still open. */
@@ -208,12 +211,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   protected get clock(): Clock {
     return systemClock;
   }
-  protected get observer(): SocketObserver | undefined {
+  get observer(): SocketObserver | undefined {
     return this.#observer;
-  }
-
-  get observed(): boolean {
-    return this.#observer !== undefined;
   }
 
   observe(observer: SocketObserver | undefined): void {
@@ -225,6 +224,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   takeError(): OSError | undefined {
     const error = this.#error;
     this.#error = undefined;
+    this.#sendError = undefined;
     return error;
   }
 
@@ -368,8 +368,14 @@ export abstract class StreamSocket implements Socket, Flushable {
       case "open":
         throw this.#broken ?? osError("EPIPE", { syscall, detail: "sending was shut down" });
       case "ended":
-        throw this.takeError() ?? osError("EPIPE", { syscall });
+        throw this.#takeSendError() ?? osError("EPIPE", { syscall });
     }
+  }
+
+  #takeSendError(): OSError | undefined {
+    const error = this.#sendError;
+    this.#sendError = undefined;
+    return error;
   }
 
   #overflow(count: number): never {
@@ -552,6 +558,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   #end(): void {
     this.#clearTimer();
     this.#state = "ended";
+    this.#sendError = this.#error;
     this.#eof = true;
     this.#high = false;
     this.#queue.clear();

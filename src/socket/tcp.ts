@@ -187,6 +187,11 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       this.#peer = [wire.remoteAddress ?? "", wire.remotePort ?? 0];
     }
     super.wireOpened();
+    if (this.observer === undefined) this.parkIfIdle();
+  }
+  override flush(): void {
+    super.flush();
+    if (this.observer === undefined) this.parkIfIdle();
   }
   bunReceived(chunk: Buffer): void {
     if (this.pending) this.wireOpened();

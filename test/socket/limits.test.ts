@@ -37,10 +37,10 @@ describe("streamLimits()", () => {
       { highWaterBytes: 8, lowWaterBytes: 8, maxBufferedBytes: 8 },
     ],
     // A cap below the default marks brings them down with it.
-    [{ maxBufferedBytes: 4000 }, { highWaterBytes: 4000, lowWaterBytes: 1000, maxBufferedBytes: 4000 }],
+    [{ maxBufferedBytes: 4000 }, { highWaterBytes: 2000, lowWaterBytes: 500, maxBufferedBytes: 4000 }],
     [
       { maxBufferedBytes: 4000, lowWaterBytes: 0 },
-      { highWaterBytes: 4000, lowWaterBytes: 0, maxBufferedBytes: 4000 },
+      { highWaterBytes: 2000, lowWaterBytes: 0, maxBufferedBytes: 4000 },
     ],
     [{ maxBufferedBytes: Infinity }, { highWaterBytes: 64 * KIB, lowWaterBytes: 16 * KIB }],
     [
