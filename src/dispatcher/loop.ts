@@ -49,6 +49,8 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
   try {
     while (map.size > 0 && passes > 0 && !stopped()) {
       passes--;
+      // An endless loop() that waits makes way for one that counts; two endless ones take turns.
+      if (passes < Infinity && map.lastPass !== undefined) map.interrupt();
       await inTurn(map, async () => {
         if (!stopped()) await pass(timeout, map, usePoll);
       });
@@ -180,7 +182,7 @@ async function wait(timeout: number, map: ChannelMap, asked: Interest[]): Promis
 // 1, 2, 4 … 64 ms.
 async function rest(timeout: number, map: ChannelMap): Promise<void> {
   const pause = Math.min(2 ** (map.idlePasses - 2), LONGEST_REST_MS, timeout * 1000);
-  if (map.idlePasses < 2 || pause === 0) return;
+  if (map.idlePasses < 2 || pause === 0 || map.takeInterrupt()) return;
   const timer = setTimeout(() => map.wakeWaiters(), pause);
   await map.news();
   clearTimeout(timer);

@@ -31,7 +31,7 @@ const LONGEST_LINE = 4096 + 512;
 export function compactTraceback(error: unknown): CompactTraceback {
   const frames: Frame[] = [];
   const message = messageOf(error);
-  for (const line of stackOf(error, message).split("\n").slice(-MOST_LINES)) {
+  for (const line of stackOf(error, message).split("\n").slice(0, MOST_LINES)) {
     const frame = frameOf(line);
     if (frame === undefined || frame.file.startsWith(ownFolder) || isRuntime(frame.file)) continue;
     frames.push(frame);

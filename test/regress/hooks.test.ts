@@ -412,6 +412,21 @@ describe("poll mode", () => {
     }
   });
 
+  test("loop() makes as many passes as it was asked for when another loop() of the map waits", async () => {
+    const map = new ChannelMap();
+    new Listening(map);
+    const running = loop({ map });
+    await turns(10);
+    let ended = false;
+    void loop({ map, count: 2, timeout: 0.02 }).then(() => (ended = true));
+    try {
+      await until(() => ended, "two passes", 500);
+    } finally {
+      closeAll(map);
+      await running;
+    }
+  });
+
   for (const which of [0, 1]) {
     const began = which === 0 ? "later" : "before";
     test(`loop() ends when its signal says so and another pass of the map that began ${began} waits`, async () => {
@@ -512,6 +527,28 @@ describe("compactTraceback()", () => {
       expect(at?.file).toBe(import.meta.path);
     });
   }
+
+  test("compactTraceback() finds the innermost frame when there are hundreds", () => {
+    const limit = Error.stackTraceLimit;
+    Error.stackTraceLimit = 1000;
+    try {
+      function innermost(): never {
+        throw new Error("deep");
+      }
+      // A call in an expression: one in tail position would leave no frame.
+      const outer = (depth: number): number => (depth === 0 ? innermost() : 1 + outer(depth - 1));
+      let error: unknown;
+      try {
+        outer(500);
+      } catch (caught) {
+        error = caught;
+      }
+      expect((error as Error).stack?.split("\n").length).toBeGreaterThan(400);
+      expect(compactTraceback(error).at?.function).toBe("innermost");
+    } finally {
+      Error.stackTraceLimit = limit;
+    }
+  });
 
   test("Dispatcher.handleError() is fast when the error quotes 256 KB of a peer's", () =>
     inMode("push", async (map) => {
