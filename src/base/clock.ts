@@ -16,6 +16,9 @@ export interface Clock {
   clearTimer(timer: TimerHandle): void;
 }
 
+/** The longest delay a timer takes; setTimeout() fires at once beyond it. 24 days are as good as never. */
+export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
+
 /** The machine's monotonic clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),

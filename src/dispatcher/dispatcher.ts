@@ -14,6 +14,7 @@ import { TcpSocket } from "../socket/tcp.ts";
 import { inTurn } from "../socket/turn.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
 import { Dispatch, type Hooked, type HookResult } from "./dispatch.ts";
+import { overrides } from "./hook-names.ts";
 import { writeLine } from "./log.ts";
 import { compactTraceback } from "./traceback.ts";
 
@@ -288,14 +289,14 @@ export class Dispatcher implements Hooked {
     this.#forget();
     // First the socket, then the map: a socket that leaves its map open would be taken for one nobody wants.
     this.socket?.close();
-    this.channelDispatch.remove();
+    this.delChannel();
   }
 
   /** Closes at once: drops what is queued and resets the connection. */
   abort(): void {
     this.#forget();
     this.socket?.abort();
-    this.channelDispatch.remove();
+    this.delChannel();
   }
 
   #forget(): void {
@@ -503,16 +504,15 @@ class DispatcherDispatch extends Dispatch {
 
   override watchesWrite(): boolean {
     const { channel } = this;
-    const base = Dispatcher.prototype;
     return (
-      channel.writable !== base.writable ||
-      channel.handleWrite !== base.handleWrite ||
-      channel.handleWriteEvent !== base.handleWriteEvent
+      channel.writable !== Dispatcher.prototype.writable ||
+      overrides(channel, Dispatcher.prototype, "handleWrite") ||
+      overrides(channel, Dispatcher.prototype, "handleWriteEvent")
     );
   }
 
   protected override watchesUrgent(): boolean {
-    return this.channel.handleExpt !== Dispatcher.prototype.handleExpt;
+    return overrides(this.channel, Dispatcher.prototype, "handleExpt");
   }
 
   protected override hasWritable(): boolean {

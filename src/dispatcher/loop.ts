@@ -3,6 +3,7 @@
  * shown it: who wants to read and write is asked first, then one wait, then reads, then writes. The waiting is
  * Bun's event loop; events have been recorded on the channels when the pass goes on.
  */
+import { LONGEST_TIMER_MS } from "../base/clock.ts";
 import { ArgumentRangeError, ExitNow, OSError } from "../base/errors.ts";
 import { enterTurn, leaveTurn } from "../socket/turn.ts";
 import { Act, type ChannelMap, type Scheduled, socketMap } from "./channel-map.ts";
@@ -75,8 +76,7 @@ export async function poll(timeout: number = 0, map: ChannelMap = socketMap): Pr
 // One pass of a map at a time: what one has asked and marked is not another's.
 async function inTurn(map: ChannelMap, run: () => Promise<void>): Promise<void> {
   const before = map.lastPass;
-  let over = (): void => {};
-  const mine = new Promise<void>((resolve) => (over = resolve));
+  const { promise: mine, resolve: over } = Promise.withResolvers<void>();
   map.lastPass = mine;
   try {
     if (before !== undefined) await before;
@@ -104,6 +104,8 @@ async function pass(timeout: number, map: ChannelMap, usePoll: boolean): Promise
   map.throwExit();
   map.admitFresh();
   const asked = ask(map);
+  // A predicate may have thrown it.
+  map.throwExit();
   await wait(timeout, map, asked);
   map.throwExit();
   const due = collect(map, asked);
@@ -190,7 +192,6 @@ async function rest(timeout: number, map: ChannelMap): Promise<void> {
 }
 
 const LONGEST_REST_MS = 64;
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 const nextTurn = (): Promise<void> =>
   new Promise((resolve) => {

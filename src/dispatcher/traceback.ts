@@ -56,7 +56,6 @@ function frameOf(line: string): Frame | undefined {
   const place = named < 0 ? text.slice(3) : text.slice(named + 2, -1);
   // file:line:column, or file:line; the file may have colons of its own.
   const fields = place.split(":");
-  const isNumber = (field: string | undefined): boolean => field !== undefined && /^\d+$/.test(field);
   if (fields.length < 2 || !isNumber(fields.at(-1))) return undefined;
   const last = fields.length > 2 && isNumber(fields.at(-2)) ? 2 : 1;
   const file = fields.slice(0, -last).join(":");
@@ -74,6 +73,10 @@ function stackOf(error: unknown, message: string): string {
   } catch {
     return "";
   }
+}
+
+function isNumber(field: string | undefined): boolean {
+  return field !== undefined && /^\d+$/.test(field);
 }
 
 function isRuntime(file: string): boolean {

@@ -18,7 +18,7 @@
  * data with RST. Where the peer's FIN came first, the socket is released at once, for then nothing can be unread.
  */
 import type { Address } from "../base/address.ts";
-import { type Clock, systemClock, type TimerHandle } from "../base/clock.ts";
+import { type Clock, LONGEST_TIMER_MS, systemClock, type TimerHandle } from "../base/clock.ts";
 import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from "../base/constants.ts";
 import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
 import { ReadBuffer } from "../bytes/read-buffer.ts";
@@ -30,9 +30,6 @@ import { type Flushable, queueFlush } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
 const DIRECT_WRITE_BYTES = 32 * 1024;
-
-// setTimeout() fires at once beyond this; 24 days are as good as never.
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export abstract class StreamSocket implements Socket, Flushable {
   readonly family: number;
