@@ -49,6 +49,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   #idleTurns = 0;
   #resting = false;
   #urgentAsked = false;
+  #urgentWatched = false;
   #failure: Error | undefined;
 
   constructor(channel: Hooked, map: ChannelMap) {
@@ -100,6 +101,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     this.#pendingWrites = 0;
     this.#idleTurns = 0;
     this.#urgentAsked = false;
+    this.#urgentWatched = false;
   }
 
   setMapped(mapped: boolean): void {
@@ -199,8 +201,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
         wrote = this.wants(Act.Write) && this.#serves(socket);
         if (wrote) this.run(Act.Write);
       }
-      this.watchUrgent();
-      if (socket.urgentReady && this.#serves(socket) && this.isDue(Act.Expt)) this.run(Act.Expt);
+      if (!this.#urgentAsked) this.watchUrgent();
+      if (this.#urgentWatched && this.#serves(socket) && this.isDue(Act.Expt)) this.run(Act.Expt);
     } finally {
       leaveTurn();
     }
@@ -223,7 +225,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     const { socket, accepting, connecting } = this.channel;
     if (this.#urgentAsked || socket === undefined || accepting || connecting || !this.#mapped) return;
     this.#urgentAsked = true;
-    if (this.watchesUrgent()) socket.watchUrgent();
+    this.#urgentWatched = this.watchesUrgent();
+    if (this.#urgentWatched) socket.watchUrgent();
   }
 
   #serves(socket: Socket): boolean {

@@ -499,20 +499,23 @@ function peerOf(socket: Socket): Address | undefined {
   }
 }
 
+/** The default hooks. */
+const base: Dispatcher = Dispatcher.prototype;
+
 class DispatcherDispatch extends Dispatch {
   declare readonly channel: Dispatcher;
 
+  // Asked every turn: three comparisons for the classes that have none of these.
   override watchesWrite(): boolean {
     const { channel } = this;
-    return (
-      channel.writable !== Dispatcher.prototype.writable ||
-      overrides(channel, Dispatcher.prototype, "handleWrite") ||
-      overrides(channel, Dispatcher.prototype, "handleWriteEvent")
-    );
+    if (channel.writable !== base.writable) return true;
+    if (channel.handleWrite === base.handleWrite && channel.handleWriteEvent === base.handleWriteEvent)
+      return false;
+    return overrides(channel, base, "handleWrite") || overrides(channel, base, "handleWriteEvent");
   }
 
   protected override watchesUrgent(): boolean {
-    return overrides(this.channel, Dispatcher.prototype, "handleExpt");
+    return overrides(this.channel, base, "handleExpt");
   }
 
   protected override hasWritable(): boolean {

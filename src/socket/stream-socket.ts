@@ -81,6 +81,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   protected abstract wireClose(): void;
   /** The socket is closed for good: let go of what is not the wire. */
   protected wireReleased(): void {}
+  /** Nobody observes the socket, and something was written. */
+  protected wireUnobserved(): void {}
   /** Resets and releases. May call `wireClosed` before it returns. */
   protected abstract wireTerminate(): void;
 
@@ -331,6 +333,7 @@ export abstract class StreamSocket implements Socket, Flushable {
       this.#high = false;
       this.#observer?.socketChanged();
     }
+    if (this.#observer === undefined) this.wireUnobserved();
   }
 
   // The wire said -1: the connection is gone, and Bun may report that as a clean end. The error is kept for then;

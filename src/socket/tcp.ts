@@ -189,10 +189,6 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     super.wireOpened();
     if (this.observer === undefined) this.parkIfIdle();
   }
-  override flush(): void {
-    super.flush();
-    if (this.observer === undefined) this.parkIfIdle();
-  }
   bunReceived(chunk: Buffer): void {
     if (this.pending) this.wireOpened();
     this.wireReceived(chunk);
@@ -263,6 +259,10 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
 
   // --- garbage collection ------------------------------------------------------------------------------------
+
+  protected override wireUnobserved(): void {
+    this.parkIfIdle();
+  }
 
   /** For the listener: this was handed out; when nobody observes it, only the program's own references count. */
   parkIfIdle(): void {
