@@ -167,8 +167,8 @@ export class AsyncChat extends Dispatcher {
 
   /** Sends `data` after all that was pushed before. @throws {ArgumentTypeError} neither text nor bytes */
   push(data: SendData): void {
-    // It may have to wait behind a producer, and the caller's memory may change meanwhile.
-    const wait = this.#output.length > 0 || !(this.connected || this.connecting);
+    // It may have to wait for the connection or behind a producer, and the caller's memory may change meanwhile.
+    const wait = this.#output.length > 0 || !this.connected;
     if (wait) this.#output.push(typeof data === "string" ? data : new Uint8Array(bytesOf(data)));
     else this.send(data);
   }

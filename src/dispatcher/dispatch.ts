@@ -50,7 +50,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   #resting = false;
   #urgentAsked = false;
   #urgentWatched = false;
-  #failure: Error | undefined;
+  /** What is to happen to this channel outside whatever met it. */
+  #deferred: (() => HookResult) | undefined;
 
   constructor(channel: Hooked, map: ChannelMap) {
     this.channel = channel;
@@ -70,9 +71,9 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   get active(): boolean {
     return this.#active > 0;
   }
-  /** Whether an error waits to be given to `handleError`. */
+  /** Whether an error waits to be told. */
   get failing(): boolean {
-    return this.#failure !== undefined;
+    return this.#deferred !== undefined;
   }
 
   // --- in and out of the map ---------------------------------------------------------------------------------
@@ -95,7 +96,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   renew(): void {
     this.remove();
     this.number = 0;
-    this.#failure = undefined;
+    this.#deferred = undefined;
     this.#generation++;
     this.#pending = 0;
     this.#pendingWrites = 0;
@@ -155,11 +156,11 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       return (opened || socket.writeReady) && this.#pendingWrites === 0;
     }
     if (act === Act.Expt) return socket.urgentReady && this.#pending === 0;
-    return this.#failure !== undefined || (socket.readReady && this.#pending === 0);
+    return this.#deferred !== undefined || (socket.readReady && this.#pending === 0);
   }
 
   wants(act: Act): boolean {
-    if (this.#failure !== undefined) return true;
+    if (this.#deferred !== undefined) return true;
     try {
       const answer: unknown = act === Act.Read ? this.channel.readable() : this.channel.writable();
       // A predicate cannot be async; one that is all the same must not end the process when it rejects.
@@ -173,7 +174,14 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
 
   /** Gives `error` to `handleError` soon, outside whatever runs now. */
   failLater(error: Error): void {
-    this.#failure ??= error;
+    this.runLater(() => {
+      throw error;
+    });
+  }
+
+  /** Runs `hook` soon as one of this channel's own, whatever the predicates say. The first one asked for counts. */
+  runLater(hook: () => HookResult): void {
+    this.#deferred ??= hook;
     this.askLater();
     // A pass that is waiting has asked this channel already, perhaps to hear that it does not want to read.
     if (this.#map.polling) this.#map.interrupt();
@@ -253,17 +261,14 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   // --- hooks -------------------------------------------------------------------------------------------------
 
   run(act: Act): void {
-    const failure = this.#failure;
-    if (failure !== undefined) {
-      this.#failure = undefined;
-      this.failed(failure);
-      return;
-    }
+    const deferred = this.#deferred;
+    this.#deferred = undefined;
     const generation = this.#generation;
     this.#active++;
     let result: HookResult;
     try {
-      if (act === Act.Read) result = this.channel.handleReadEvent();
+      if (deferred !== undefined) result = deferred();
+      else if (act === Act.Read) result = this.channel.handleReadEvent();
       else if (act === Act.Write) result = this.channel.handleWriteEvent();
       else if (act === Act.Expt) result = this.channel.handleExptEvent();
       else result = this.channel.handleConnectEvent();

@@ -234,9 +234,10 @@ export class Dispatcher implements Hooked {
       this.#lost = error;
     }
     if (!dispatch.active) {
-      // A mistake is told to who makes it. A loss is told by the socket's own event.
+      // A mistake is told to who makes it; a loss to handleClose(), also when nobody reads.
       if (this.#sendShut && !inTurn()) throw error;
       if (!lost) dispatch.failLater(error);
+      else if (!this.#sendShut) dispatch.runLater(() => this.#disconnected(error));
       return 0;
     }
     if (!lost) throw error;

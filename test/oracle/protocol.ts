@@ -1,0 +1,21 @@
+/** What a program says to the scripted peer, and what the peer answers. Data is latin-1 text. */
+export type PeerAddress = string | readonly [host: string, port: number];
+
+export type Command =
+  /** Listens (port 0: any). `refuser`: an address where nobody listens. */
+  | { readonly op: "listen" | "refuser"; readonly id: string; readonly address: PeerAddress }
+  | { readonly op: "connect"; readonly id: string; readonly address: PeerAddress }
+  | { readonly op: "accept"; readonly id: string; readonly listener: string }
+  | { readonly op: "send" | "oob"; readonly id: string; readonly data: string }
+  /** Sends, reads until there are, `count` bytes. */
+  | { readonly op: "flood" | "recv"; readonly id: string; readonly count: number }
+  /** Reads to the end; shuts its sending side down; closes with a reset; closes; closes everything. */
+  | { readonly op: "eof" | "fin" | "rst" | "close" | "reset"; readonly id: string };
+
+export interface Answer {
+  readonly ok?: boolean;
+  readonly address?: PeerAddress;
+  readonly data?: string;
+  /** How a read ended: `eof`, `reset`, `timeout`, or empty when it got what it was to get. */
+  readonly end?: string;
+}
