@@ -17,7 +17,7 @@ export interface ListenerOwner<S extends Accepted> {
   /** Makes the socket for a connection. */
   adopt(wire: Wire): S;
   /** A connection is waiting. */
-  acceptReady(): void;
+  connectionCame(): void;
 }
 
 /** How long a listener that found no descriptor waits before it looks again. */
@@ -53,7 +53,7 @@ export class Listener<S extends Accepted> implements BunOwner {
       return;
     }
     this.#queue.push(this.#owner.adopt(wire));
-    this.#owner.acceptReady();
+    this.#owner.connectionCame();
     const full = this.#queue.length >= this.#backlog;
     if (full && this.#endpoint.canPause && !this.#paused && !this.#closed) {
       this.#paused = true;

@@ -206,8 +206,8 @@ export class MemorySocket extends StreamSocket {
 
   // --- a normal non-blocking socket ---------------------------------------------------------------------------
 
-  override get readReady(): boolean {
-    return this.state === "listening" ? this.#accepted.length > 0 : super.readReady;
+  protected override get acceptReady(): boolean {
+    return this.#accepted.length > 0;
   }
 
   getsockname(): Address {

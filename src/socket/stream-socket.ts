@@ -194,7 +194,8 @@ export abstract class StreamSocket implements Socket, Flushable {
   }
   get readReady(): boolean {
     if (this.#input.length !== 0) return true;
-    if (this.#state !== "open" && this.#state !== "ended") return false;
+    if (this.#state !== "open" && this.#state !== "ended")
+      return this.#state === "listening" && this.acceptReady;
     // A loss may follow an end that was told.
     return this.#error !== undefined || (this.#eof && !this.#eofTold);
   }
@@ -203,6 +204,10 @@ export abstract class StreamSocket implements Socket, Flushable {
     return this.#state === "ended" && this.#sendError !== undefined;
   }
 
+  /** For the kind that listens: whether a connection is waiting. */
+  protected get acceptReady(): boolean {
+    return false;
+  }
   /** For the kind that opens: whether the outcome of connect() is still open. */
   protected get pending(): boolean {
     return this.#state === "connecting";

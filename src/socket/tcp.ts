@@ -81,7 +81,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
 
   /** For the listener: a connection is waiting. */
-  acceptReady(): void {
+  connectionCame(): void {
     this.observer?.socketReady();
   }
 
@@ -336,11 +336,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   // --- a normal non-blocking socket --------------------------------------------------------------------------
 
-  override get readReady(): boolean {
-    return this.#listener === undefined ? super.readReady : this.#listener.ready;
-  }
-  override get writeReady(): boolean {
-    return this.#listener === undefined && super.writeReady;
+  protected override get acceptReady(): boolean {
+    return this.#listener?.ready === true;
   }
 
   getsockname(): Address {

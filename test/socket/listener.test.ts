@@ -45,7 +45,7 @@ function rig(options: { backlog: number; canPause: boolean; startFails?: number 
   } as unknown as Endpoint;
   const owner = {
     adopt: (wire: Wire) => new Connection(wire.data as unknown as string, events),
-    acceptReady: () => events.push("ready"),
+    connectionCame: () => events.push("ready"),
   };
   const listener = new Listener(owner, endpoint, options.backlog);
   const open = (name: string): void => {
