@@ -48,7 +48,7 @@ describe("README.md", () => {
     let received = "";
     const client = net.connect(8007, "127.0.0.1", () => client.write("hello"));
     client.on("data", (chunk) => (received += chunk.toString()));
-    await until(() => received === "HELLO", "the answer");
+    await until(() => received === "hello", "the answer");
     client.end();
   });
 
