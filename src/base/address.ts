@@ -36,6 +36,11 @@ export function formatAddress(address: Address): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** `address` as an error tells it. */
+export function addressDetails(address: Address): { readonly address: string; readonly port?: number } {
+  return typeof address === "string" ? { address } : { address: address[0], port: address[1] };
+}
+
 /**
  * Checks that `address` fits `family` and takes it apart.
  *

@@ -52,7 +52,7 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
       passes--;
       // An endless loop() that waits makes way for one that counts; two endless ones take turns.
       if (passes < Infinity && map.lastPass !== undefined) map.interrupt();
-      await inTurn(map, async () => {
+      await oneAtATime(map, async () => {
         if (!stopped()) await pass(timeout, map, usePoll);
       });
     }
@@ -70,11 +70,11 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
 export async function poll(timeout: number = 0, map: ChannelMap = socketMap): Promise<void> {
   // A loop() that waits makes way.
   if (map.lastPass !== undefined) map.interrupt();
-  await inTurn(map, () => pass(timeout, map, false));
+  await oneAtATime(map, () => pass(timeout, map, false));
 }
 
 // One pass of a map at a time: what one has asked and marked is not another's.
-async function inTurn(map: ChannelMap, run: () => Promise<void>): Promise<void> {
+async function oneAtATime(map: ChannelMap, run: () => Promise<void>): Promise<void> {
   const before = map.lastPass;
   const { promise: mine, resolve: over } = Promise.withResolvers<void>();
   map.lastPass = mine;

@@ -23,10 +23,7 @@ export type WireHandlers = SocketHandler<BunOwner>;
 
 /** A Bun listener of ours. */
 export interface WireListener {
-  readonly fd: number;
-  stop(closeActiveConnections?: boolean): void;
-  ref(): void;
-  unref(): void;
+  stop(): void;
 }
 
 export interface Endpoint {

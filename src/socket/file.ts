@@ -4,7 +4,7 @@
  * water marks, cap, `close()` that flushes with a deadline. Reading is not: it happens inside `recv()`, so what a
  * program does not ask for stays in the pipe, for its writer to feel and for others who share the descriptor.
  *
- * Readiness is epoll's (see `libc-file.ts`), for every kind of descriptor alike. Bun's own ways were tried and left:
+ * Readiness is epoll's (see `file-poll.ts`), for every kind of descriptor alike. Bun's own ways were tried and left:
  * `fs` streams park a pool thread per idle pipe, `Bun.file(fd).stream()` fails on a tty's descriptor and reads ahead,
  * and `Bun.file(fd).writer()` makes a tty blocking again. Nothing here may wait: no read without poll(2) saying yes, no
  * write without O_NONBLOCK.
@@ -16,16 +16,8 @@ import type { Address } from "../base/address.ts";
 import { SO_ERROR, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, ArgumentTypeError, osError, type OSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
-import {
-  type AccessMode,
-  type FileCalls,
-  fileCalls,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLOUT,
-  type Pollee,
-} from "./libc-file.ts";
+import { type FileCalls, fileCalls, type Pollee } from "./file-poll.ts";
+import { type AccessMode, POLLERR, POLLHUP, POLLIN, POLLOUT } from "./libc-file.ts";
 import type { Socket, SocketObserver } from "./socket.ts";
 import { StreamSocket } from "./stream-socket.ts";
 

@@ -6,7 +6,7 @@
  *
  * Owner of the descriptor: this object until `connect()` gives it to Bun; while listening it keeps its own.
  */
-import type { Address, Target } from "../base/address.ts";
+import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { osError, toOSError, type OSError } from "../base/errors.ts";
 import { wireHandlers } from "./bun-handlers.ts";
 import type { BunOwner, Endpoint, Wire, WireListener } from "./endpoint.ts";
@@ -107,9 +107,7 @@ export class LibcEndpoint implements Endpoint {
   connect(address: Address, target: Target, owner: BunOwner, failed: (error: OSError) => void): void {
     const code = this.#c.connect(this.#fd, this.#c.sockaddr(this.#family, target));
     if (code !== undefined) {
-      const [host, port] = typeof address === "string" ? [address] : address;
-      const details = port === undefined ? { address: host } : { address: host, port };
-      queueMicrotask(() => failed(osError(code, { syscall: "connect", ...details })));
+      queueMicrotask(() => failed(osError(code, { syscall: "connect", ...addressDetails(address) })));
       return;
     }
     const fd = this.#fd;

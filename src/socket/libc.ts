@@ -8,7 +8,7 @@
  */
 import { dlopen, FFIType, read, type Pointer } from "bun:ffi";
 
-import type { Address, Target } from "../base/address.ts";
+import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { AF_INET6, AF_UNIX, SO_ERROR, SOL_SOCKET } from "../base/constants.ts";
 import { codeOf, osError } from "../base/errors.ts";
 
@@ -98,9 +98,7 @@ export class Libc {
 
   #fail(syscall: string, address?: Address): never {
     const code = codeOf(this.#errno());
-    if (address === undefined) throw osError(code, { syscall });
-    if (typeof address === "string") throw osError(code, { syscall, address });
-    throw osError(code, { syscall, address: address[0], port: address[1] });
+    throw osError(code, { syscall, ...(address === undefined ? {} : addressDetails(address)) });
   }
 
   /** socket(2), non-blocking and close-on-exec. @throws {OSError} EMFILE, EAFNOSUPPORT, EPROTONOSUPPORT … */
@@ -294,10 +292,15 @@ export function libc(): Libc | undefined {
 
 function load(): Libc | null {
   if (process.platform !== "linux" || process.env["ASYNCORE_FFI"] === "0") return null;
+  return firstLibrary((file) => Libc.open(file));
+}
+
+/** What `open` makes of the platform's C library, null where none of those known loads. */
+export function firstLibrary<T>(open: (file: string) => T): T | null {
   const musl = process.arch === "arm64" ? "libc.musl-aarch64.so.1" : "libc.musl-x86_64.so.1";
   for (const file of ["libc.so.6", musl]) {
     try {
-      return Libc.open(file);
+      return open(file);
     } catch {
       // Not this C library: try the next. Where none loads, the caller goes on without and says so (ENOSYS).
     }

@@ -4,7 +4,7 @@
  * file knows no names of peers, no delays and no faults. A wire must never call the socket from inside one of the
  * socket's calls: what it tells are events of their own, as they are with a kernel.
  */
-import { checkAddress, type Address } from "../base/address.ts";
+import { type Address, addressDetails, checkAddress } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { AF_INET6, AF_UNIX, SO_ERROR, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
@@ -164,9 +164,7 @@ export class MemorySocket extends StreamSocket {
   }
 
   protected override connectTimedOut(): OSError {
-    const peer = this.#peer ?? "";
-    const where = typeof peer === "string" ? { address: peer } : { address: peer[0], port: peer[1] };
-    return osError("ETIMEDOUT", { syscall: "connect", ...where });
+    return osError("ETIMEDOUT", { syscall: "connect", ...addressDetails(this.#peer ?? "") });
   }
 
   protected override get clock(): Clock {

@@ -3,7 +3,7 @@
  * that a busy address is told there and port 0 has a number; until `listen()` is called, whoever connects is reset.
  * What is missing here: socket options, the backlog, pausing a listener, giving up a connect before it ends.
  */
-import type { Address, Target } from "../base/address.ts";
+import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { AF_INET6, SO_REUSEADDR, SOL_SOCKET } from "../base/constants.ts";
 import { osError, toOSError, type OSError } from "../base/errors.ts";
 import { wireHandlers } from "./bun-handlers.ts";
@@ -47,7 +47,7 @@ export class PlainEndpoint implements Endpoint, BunOwner {
     try {
       port = this.#open(where);
     } catch (error) {
-      const failure = toOSError(error, { syscall: "bind", ...detailsOf(address) }, "EADDRNOTAVAIL");
+      const failure = toOSError(error, { syscall: "bind", ...addressDetails(address) }, "EADDRNOTAVAIL");
       if (target.kind !== "unix" || failure.code !== "EADDRINUSE") throw failure;
       if (!replaceStaleSocket(target.path, () => isRefused(target.path))) throw failure;
       port = this.#open(where);
@@ -107,7 +107,7 @@ export class PlainEndpoint implements Endpoint, BunOwner {
     // Bun reports some failures from inside connect(); the owner must not hear of them before we have returned.
     queueMicrotask(() => {
       connectWithBun({ ...where, data: owner, socket: wireHandlers, allowHalfOpen: true }).catch(
-        (error: unknown) => failed(toOSError(error, { syscall: "connect", ...detailsOf(address) })),
+        (error: unknown) => failed(toOSError(error, { syscall: "connect", ...addressDetails(address) })),
       );
     });
   }
@@ -138,10 +138,6 @@ export class PlainEndpoint implements Endpoint, BunOwner {
 
 function unsupported(syscall: string): never {
   throw osError("ENOSYS", { syscall, detail: "socket options need the C library" });
-}
-
-function detailsOf(address: Address): { address: string; port?: number } {
-  return typeof address === "string" ? { address } : { address: address[0], port: address[1] };
 }
 
 // Bun tells a refused unix connect from inside the call; one that is not refused is a live server, and is dropped.

@@ -5,7 +5,7 @@
  */
 import dns from "node:dns/promises";
 
-import { type Address, checkAddress, sameAddress, type Target } from "../base/address.ts";
+import { type Address, addressDetails, checkAddress, sameAddress, type Target } from "../base/address.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, osError, toOSError, type OSError } from "../base/errors.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
@@ -156,13 +156,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
 
   protected override connectTimedOut(): OSError {
-    return osError("ETIMEDOUT", { syscall: "connect", ...this.#peerDetails() });
-  }
-
-  #peerDetails(): { address?: string; port?: number } {
-    const peer = this.#peer;
-    if (peer === undefined) return {};
-    return typeof peer === "string" ? { address: peer } : { address: peer[0], port: peer[1] };
+    return osError("ETIMEDOUT", { syscall: "connect", ...addressDetails(this.#peer ?? "") });
   }
 
   // --- Bun's callbacks ---------------------------------------------------------------------------------------
@@ -210,7 +204,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#wire = undefined;
     this.#watch?.delete(this);
     const connecting = this.pending;
-    const details = connecting ? { syscall: "connect", ...this.#peerDetails() } : { syscall: "recv" };
+    const details = connecting
+      ? { syscall: "connect", ...addressDetails(this.#peer ?? "") }
+      : { syscall: "recv" };
     this.wireClosed(
       error === undefined || error === null ? undefined : toOSError(error, details, "ECONNRESET"),
     );

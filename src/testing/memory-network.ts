@@ -2,7 +2,7 @@
  * A network in memory: sockets with names, listeners, connects that are refused, take their time or wait for room
  * in an accept queue. Nothing of it happens inside a call; everything is an event of the network's clock.
  */
-import type { Address } from "../base/address.ts";
+import { type Address, addressDetails } from "../base/address.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../base/constants.ts";
 import { osError } from "../base/errors.ts";
 import { type MemoryHost, MemorySocket } from "../socket/memory.ts";
@@ -108,7 +108,7 @@ export class MemoryNetwork implements MemoryHost {
       const host = address[0] === "" ? anyHost : address[0];
       name = address[1] === 0 ? this.#freeName(host) : [host, address[1]];
     }
-    if (this.#isTaken(name)) throw osError("EADDRINUSE", { syscall: "bind", ...detailsOf(name) });
+    if (this.#isTaken(name)) throw osError("EADDRINUSE", { syscall: "bind", ...addressDetails(name) });
     this.#bound.set(socket, name);
     return name;
   }
@@ -158,7 +158,7 @@ export class MemoryNetwork implements MemoryHost {
       this.#connecting.delete(attempt);
       const missing = typeof to === "string" && !to.startsWith("\0") && !this.#isTaken(to);
       const code = missing ? "ENOENT" : "ECONNREFUSED";
-      socket.linkRefused(osError(code, { syscall: "connect", ...detailsOf(to) }));
+      socket.linkRefused(osError(code, { syscall: "connect", ...addressDetails(to) }));
       return;
     }
     if (!listener.hasRoom) return;
@@ -224,8 +224,4 @@ function overlaps(a: Address, b: Address): boolean {
 
 function isAnyHost(host: string): boolean {
   return host === "0.0.0.0" || host === "::";
-}
-
-function detailsOf(address: Address): { address: string; port?: number } {
-  return typeof address === "string" ? { address } : { address: address[0], port: address[1] };
 }

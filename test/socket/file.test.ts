@@ -6,7 +6,8 @@ import path from "node:path";
 import { OSError, SO_ERROR, SO_RCVBUF, SOL_SOCKET, streamLimits } from "asyncore";
 
 import { FileSocket } from "../../src/socket/file.ts";
-import { fileCalls, type LibcFile, POLLIN } from "../../src/socket/libc-file.ts";
+import { fileCalls } from "../../src/socket/file-poll.ts";
+import { type LibcFile, POLLIN } from "../../src/socket/libc-file.ts";
 import {
   drainNow,
   Fds,
