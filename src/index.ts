@@ -23,4 +23,14 @@ export { SimpleProducer } from "./dispatcher/producer.ts";
 export type { CompactTraceback, Frame } from "./dispatcher/traceback.ts";
 export { compactTraceback } from "./dispatcher/traceback.ts";
 export { defaultLimits, streamLimits } from "./socket/limits.ts";
+export type { SocketOptions } from "./socket/create-socket.ts";
 export type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket/socket.ts";
+export type {
+  PeerCertificate,
+  PemSource,
+  SniLookup,
+  TlsIdentity,
+  TlsOptions,
+  TlsSession,
+  TlsVersion,
+} from "./socket/tls-options.ts";

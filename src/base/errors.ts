@@ -155,6 +155,26 @@ export class ResolveError extends OSError {
   override name = "ResolveError";
 }
 
+/** In which part of a TLS connection something went wrong. */
+export type TLSPhase = "options" | "handshake" | "established";
+
+/**
+ * A failure of TLS (Python's `ssl.SSLError`). `code` is `EPROTO`, or the errno of the connection that was lost in the
+ * handshake; `reason` is OpenSSL's or node's word for it.
+ */
+export class TLSError extends OSError {
+  override name = "TLSError";
+  /** `CERT_HAS_EXPIRED`, `ERR_TLS_CERT_ALTNAME_INVALID`, `WRONG_VERSION_NUMBER`, `HANDSHAKE_TIMEOUT` … */
+  readonly reason: string;
+  readonly phase: TLSPhase;
+
+  constructor(reason: string, phase: TLSPhase, details: OSErrorDetails = {}, code = "EPROTO") {
+    super(code, { syscall: "tls", detail: `${phase}: ${reason}`, ...details });
+    this.reason = reason;
+    this.phase = phase;
+  }
+}
+
 const CLASS_BY_CODE: ReadonlyMap<string, typeof OSError> = new Map(
   Object.entries({
     EAGAIN: BlockingIOError,

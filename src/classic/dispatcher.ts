@@ -10,6 +10,7 @@ import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import type { HookResult } from "../dispatcher/dispatch.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
 import { nameHook } from "../dispatcher/hook-names.ts";
+import type { SocketOptions } from "../socket/create-socket.ts";
 import type { Socket } from "../socket/socket.ts";
 
 /** What Python spells in another way than TypeScript. What is spelled alike (`bind`, `send`, `readable` …) is inherited. */
@@ -160,8 +161,12 @@ export function pythonNames<Base extends typeof Dispatcher>(Base: Base): Named<B
       return super.handleError(error);
     }
 
-    override createSocket(family?: number, type?: number): void {
-      this.create_socket(family, type);
+    override createSocket(family?: number, type?: number): void;
+    override createSocket(options: SocketOptions): void;
+    override createSocket(first?: number | SocketOptions, type?: number): void {
+      // Python's has no options.
+      if (typeof first === "object") super.createSocket(first);
+      else this.create_socket(first, type);
     }
     create_socket(family: number = AF_INET, type: number = SOCK_STREAM): void {
       this.family_and_type = [family, type];

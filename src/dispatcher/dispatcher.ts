@@ -6,11 +6,12 @@
 import type { Address } from "../base/address.ts";
 import { formatAddress } from "../base/address.ts";
 import { AF_INET, MSG_OOB, SHUT_RD, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
-import { ArgumentRangeError, DISCONNECTED, OSError, osError } from "../base/errors.ts";
+import { ArgumentRangeError, DISCONNECTED, OSError, osError, TLSError } from "../base/errors.ts";
 import { isEmpty, type SendData } from "../bytes/send-data.ts";
 import { defaultLimits } from "../socket/limits.ts";
+import { createSocket, type SocketOptions } from "../socket/create-socket.ts";
 import type { Socket, StreamLimits } from "../socket/socket.ts";
-import { TcpSocket } from "../socket/tcp.ts";
+import type { TlsOptions } from "../socket/tls-options.ts";
 import { inTurn } from "../socket/turn.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
 import { Dispatch, type Hooked, type HookResult } from "./dispatch.ts";
@@ -94,12 +95,16 @@ export class Dispatcher implements Hooked {
   // --- the socket --------------------------------------------------------------------------------------------
 
   /**
-   * Makes a new, non-blocking socket and registers the channel. A socket the channel still had is closed.
+   * Makes a new, non-blocking socket and registers the channel. A socket the channel still had is closed. With `tls`
+   * the hooks see what TLS carries, and `handleConnect()` or `handleAccepted()` comes after the handshake.
    *
    * @throws {OSError} EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE
+   * @throws {TLSError} options that TLS cannot begin with
    */
-  createSocket(family: number = AF_INET, type: number = SOCK_STREAM): void {
-    this.setSocket(TcpSocket.create(family, type));
+  createSocket(family?: number, type?: number): void;
+  createSocket(options: SocketOptions): void;
+  createSocket(first: number | SocketOptions = AF_INET, type: number = SOCK_STREAM): void {
+    this.setSocket(createSocket(typeof first === "object" ? first : { family: first, type }));
   }
 
   /** Takes `socket` over and registers the channel, in `map` if given. A socket the channel still had is closed. */
@@ -271,6 +276,33 @@ export class Dispatcher implements Hooked {
     if (chunk === undefined) return EMPTY;
     if (chunk.length === 0 && size !== 0) this.#disconnected(this.#lost);
     return chunk;
+  }
+
+  /**
+   * Sends one datagram, whole or not at all; without `address` to the one given to `connect()`.
+   *
+   * @returns its length in bytes; 0 when the kernel has no room now, and it was not sent
+   * @throws {OSError} EMSGSIZE, EDESTADDRREQ, EISCONN, ECONNREFUSED (connected only) …; EOPNOTSUPP on a stream
+   */
+  sendto(data: SendData, address?: Address): number {
+    return this.#need("sendto").sendto(data, address);
+  }
+  /** The next datagram and its sender, null when there is none. @throws {OSError} ECONNREFUSED …; EOPNOTSUPP on a stream */
+  recvfrom(): [Buffer, Address] | null {
+    const datagram = this.#need("recvfrom").recvfrom();
+    return datagram === undefined ? null : [datagram[0], datagram[1]];
+  }
+
+  /**
+   * Begins TLS on a connection that stands (STARTTLS), with what was sent before going out in plain first. No hook but
+   * `handleError()` and `handleClose()` runs until the handshake is over; then `socket.tls` tells what was agreed on.
+   *
+   * @throws {OSError} ENOTCONN, EALREADY, EBADF
+   * @throws {TLSError} options that TLS cannot begin with; `PLAINTEXT_BEHIND`: bytes the peer sent before its
+   *   handshake are still unread. They may be an attacker's, so they must not count as received through TLS
+   */
+  startTls(options: TlsOptions): void {
+    this.#need("startTls").startTls(options);
   }
 
   // Once for the clean end; and once for a loss, which may follow an end that did not close.
@@ -456,8 +488,15 @@ export class Dispatcher implements Hooked {
     socket.close();
     this.#unhandled("unhandled accepted event");
   }
-  /** A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. */
+  /**
+   * A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. On a
+   * listener a {@link TLSError} is one client's failed handshake: it is logged as a warning, and nothing is closed.
+   */
   handleError(error: unknown): HookResult {
+    if (this.accepting && error instanceof TLSError) {
+      this.#unhandled(`handshake failed: ${error.message}`);
+      return undefined;
+    }
     this.channelDispatch.watch(this.logInfo(describeFailure(this, error), "error"));
     return this.handleClose();
   }
@@ -492,7 +531,7 @@ export class Dispatcher implements Hooked {
 
 function peerOf(socket: Socket): Address | undefined {
   try {
-    return socket.getpeername();
+    return socket.origin ?? socket.getpeername();
   } catch (error) {
     // A file has no peer.
     if (error instanceof OSError && error.code === "ENOTSOCK") return undefined;

@@ -8,6 +8,7 @@ export const defaultLimits: StreamLimits = Object.freeze({
   lowWaterBytes: 16 * 1024,
   maxBufferedBytes: 64 * 1024 * 1024,
   connectTimeoutMs: 60_000,
+  handshakeTimeoutMs: 10_000,
   closeTimeoutMs: 30_000,
   lingerTimeoutMs: 5_000,
 });

@@ -167,7 +167,7 @@ export class MemorySocket extends StreamSocket {
     return osError("ETIMEDOUT", { syscall: "connect", ...addressDetails(this.#peer ?? "") });
   }
 
-  protected override get clock(): Clock {
+  override get clock(): Clock {
     return this.#host.clock;
   }
 

@@ -12,8 +12,10 @@
  * buffer no condition at all (the socket keeps the rest). Errors are {@link OSError}s.
  */
 import type { Address } from "../base/address.ts";
+import type { Clock } from "../base/clock.ts";
 import type { OSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
+import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
 /** Whoever a socket reports to: the dispatcher that holds it. */
 export interface SocketObserver {
@@ -33,6 +35,8 @@ export interface StreamLimits {
   readonly maxBufferedBytes: number;
   /** Longest time a connect may take, name look-up included. Default 60 s. */
   readonly connectTimeoutMs: number;
+  /** Longest time a TLS handshake may take. Default 10 s. */
+  readonly handshakeTimeoutMs: number;
   /** Longest wait, after `close()`, for the peer to take more of what is queued. Default 30 s. */
   readonly closeTimeoutMs: number;
   /** Longest wait for the peer's FIN after ours. Default 5 s. */
@@ -59,6 +63,13 @@ export interface Socket {
   readonly state: SocketState;
   /** May be replaced at any time. */
   limits: StreamLimits;
+
+  /** The time its deadlines run on. */
+  readonly clock: Clock;
+  /** The TLS session: undefined on a plain socket, and until the handshake has succeeded. */
+  readonly tls: TlsSession | undefined;
+  /** The client's address where a proxy in front of us named it; undefined when the peer is the client. */
+  origin: Address | undefined;
 
   /** Bytes accepted by `send()` and not yet taken by the kernel. */
   readonly bufferedAmount: number;
@@ -107,6 +118,23 @@ export interface Socket {
   recv(size?: number): Buffer | undefined;
   /** Writes what was sent so far without waiting for the end of the turn. */
   flush(): void;
+  /**
+   * Sends one datagram, whole or not at all; `address` may be left out when connected.
+   *
+   * @returns its length in bytes; 0 when the kernel has no room now, and the datagram was not sent
+   * @throws {OSError} EOPNOTSUPP not a datagram socket; EMSGSIZE, EDESTADDRREQ, ECONNREFUSED (connected only) …
+   */
+  sendto(data: SendData, address?: Address): number;
+  /** The next datagram and its sender, undefined when there is none. @throws {OSError} EOPNOTSUPP, ECONNREFUSED … */
+  recvfrom(): readonly [Buffer, Address] | undefined;
+  /**
+   * Begins TLS on a connection that stands; `readReady` and `writeReady` stay false until the handshake is over. What was sent
+   * before goes out first, in plain. How it ends is told like the outcome of a connect; see `tls-options.ts`.
+   *
+   * @throws {OSError} EOPNOTSUPP this kind of socket has no TLS; ENOTCONN; EALREADY; EPROTO plaintext was received behind
+   *   what was read
+   */
+  startTls(options: TlsOptions): void;
   /** From now on urgent data is told. Does nothing where a kind of socket has none. */
   watchUrgent(): void;
   /** The urgent byte, undefined when there is none. @throws {OSError} EOPNOTSUPP this kind of socket has none */
@@ -120,6 +148,9 @@ export interface Socket {
   close(): void;
   /** Drops what is queued and resets the connection. Returns when the descriptor is released. */
   abort(): void;
+
+  /** Calls `callback` once the descriptor is released, with the count of accepted bytes that did not get out. */
+  whenReleased(callback: (unsentBytes: number) => void): void;
 
   /** The error a connect or the connection ended with, which reading clears (`SO_ERROR`). */
   takeError(): OSError | undefined;

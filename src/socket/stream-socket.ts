@@ -26,6 +26,7 @@ import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { WriteQueue } from "../bytes/write-queue.ts";
 import { defaultLimits } from "./limits.ts";
 import type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import type { TlsOptions, TlsSession } from "./tls-options.ts";
 import { type Flushable, queueFlush } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
@@ -36,6 +37,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   limits: StreamLimits = defaultLimits;
   bytesRead = 0;
   bytesSent = 0;
+  origin: Address | undefined = undefined;
   #state: SocketState;
   #observer: SocketObserver | undefined;
   readonly #queue = new WriteQueue();
@@ -63,6 +65,9 @@ export abstract class StreamSocket implements Socket, Flushable {
   #high = false;
   #paused = false;
   #flushQueued = false;
+  /** Bytes that were accepted and did not get out. */
+  #unsent = 0;
+  #released: ((unsentBytes: number) => void) | undefined;
 
   constructor(family: number, state: "idle" | "open") {
     this.family = family;
@@ -212,8 +217,11 @@ export abstract class StreamSocket implements Socket, Flushable {
   protected get pending(): boolean {
     return this.#state === "connecting";
   }
-  protected get clock(): Clock {
+  get clock(): Clock {
     return systemClock;
+  }
+  get tls(): TlsSession | undefined {
+    return undefined;
   }
   get observer(): SocketObserver | undefined {
     return this.#observer;
@@ -344,7 +352,7 @@ export abstract class StreamSocket implements Socket, Flushable {
   // The wire said -1: the connection is gone, and Bun may report that as a clean end. The error is kept for then;
   // until then bytes that came before the reset can still arrive, and are not thrown away.
   #writeFailed(): void {
-    this.#queue.clear();
+    this.#drop();
     if (this.#state === "flushing") {
       this.#release();
       this.wireTerminate();
@@ -566,7 +574,27 @@ export abstract class StreamSocket implements Socket, Flushable {
     this.#sendError = this.#error;
     this.#eof = true;
     this.#high = false;
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#unsent += this.#queue.length;
     this.#queue.clear();
+  }
+
+  whenReleased(callback: (unsentBytes: number) => void): void {
+    if (this.#state === "closed") {
+      callback(this.#unsent);
+      return;
+    }
+    const before = this.#released;
+    this.#released =
+      before === undefined
+        ? callback
+        : (unsent) => {
+            before(unsent);
+            callback(unsent);
+          };
   }
 
   // Nothing is held any more. Set before the wire is told, for it may call back at once.
@@ -574,9 +602,14 @@ export abstract class StreamSocket implements Socket, Flushable {
     this.#clearTimer();
     this.#state = "closed";
     this.#error = undefined;
-    this.#queue.clear();
+    this.#drop();
     this.#input.clear();
     this.wireReleased();
+    const released = this.#released;
+    if (released === undefined) return;
+    this.#released = undefined;
+    // Not now: the descriptor goes with the call that follows, and this one may be deep in a hook.
+    queueMicrotask(() => released(this.#unsent));
   }
 
   // --- urgent data: TCP has it, the others need not know ------------------------------------------------------
@@ -590,6 +623,18 @@ export abstract class StreamSocket implements Socket, Flushable {
   }
   sendUrgent(_data: SendData): number {
     throw osError("EOPNOTSUPP", { syscall: "send", detail: "no urgent data on this kind of socket" });
+  }
+
+  // --- what other kinds have ------------------------------------------------------------------------------------
+
+  sendto(_data: SendData, _address?: Address): number {
+    throw osError("EOPNOTSUPP", { syscall: "sendto", detail: "a stream has no datagrams" });
+  }
+  recvfrom(): readonly [Buffer, Address] | undefined {
+    throw osError("EOPNOTSUPP", { syscall: "recvfrom", detail: "a stream has no datagrams" });
+  }
+  startTls(_options: TlsOptions): void {
+    throw osError("EOPNOTSUPP", { syscall: "startTls", detail: "no TLS on this kind of socket" });
   }
 
   // --- what only the kind can do ----------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import { Parked } from "./parked.ts";
 import { PlainEndpoint } from "./plain-endpoint.ts";
 import type { Socket } from "./socket.ts";
 import { StreamSocket } from "./stream-socket.ts";
+import type { TlsOptions } from "./tls-options.ts";
 import { type UrgentSocket, UrgentWatch } from "./urgent.ts";
 
 let urgentWatch: UrgentWatch | undefined;
@@ -45,7 +46,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
    *
    * @throws {OSError} EAFNOSUPPORT family, EPROTONOSUPPORT type, EMFILE
    */
-  static create(family: number, type: number = SOCK_STREAM): TcpSocket {
+  static create(family: number, type: number = SOCK_STREAM, _tls?: TlsOptions): TcpSocket {
     if (family !== AF_INET && family !== AF_INET6 && family !== AF_UNIX) {
       throw osError("EAFNOSUPPORT", { syscall: "socket", detail: `no address family ${String(family)}` });
     }
