@@ -25,3 +25,19 @@ export const systemClock: Clock = {
   setTimer: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
   clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
+
+/** Takes `old` back and sets a timer in its place; none where the delay is as good as never. */
+export function armDeadline(
+  clock: Clock,
+  old: TimerHandle,
+  delayMs: number,
+  expired: () => void,
+): TimerHandle {
+  if (old !== undefined) clock.clearTimer(old);
+  return delayMs > LONGEST_TIMER_MS ? undefined : clock.setTimer(expired, delayMs);
+}
+
+/** Takes `old` back, if there is one. @returns undefined, to be kept in its place */
+export function clearDeadline(clock: Clock, old: TimerHandle): undefined {
+  if (old !== undefined) clock.clearTimer(old);
+}

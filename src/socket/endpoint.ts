@@ -6,6 +6,7 @@ import type { Socket as BunSocket, SocketHandler } from "bun";
 
 import type { Address, Target } from "../base/address.ts";
 import type { OSError } from "../base/errors.ts";
+import type { BunTlsOptions, SniAnswer, SniWaiter } from "./tls-context.ts";
 
 /** Who the one handler object of `bun-handlers.ts` passes Bun's callbacks to: the `data` of every Bun socket. */
 export interface BunOwner {
@@ -14,10 +15,18 @@ export interface BunOwner {
   bunDrained(): void;
   bunEnded(): void;
   bunClosed(error: unknown): void;
+  /** TLS: the handshake is over; Bun's `ok` is not the last word (see `tls-context.ts`). */
+  bunSecured?(wire: Wire, ok: boolean, error: unknown): void;
+  /** TLS server: a client asks for `name`. */
+  bunServerName?(name: string, waiter: SniWaiter): SniAnswer;
+  /** TLS client: the server sent a session to resume. */
+  bunSession?(session: Buffer): void;
+  /** TLS: the established session broke; `bunClosed` follows. */
+  bunBroke?(error: unknown): void;
 }
 
 /** A Bun socket of ours. */
-export type Wire = BunSocket<BunOwner> & { readonly fd: number };
+export type Wire = BunSocket<BunOwner> & { readonly fd: number; readonly listener?: unknown };
 /** Bun's callbacks for one. */
 export type WireHandlers = SocketHandler<BunOwner>;
 
@@ -31,6 +40,8 @@ export interface Endpoint {
   readonly fd: number;
   /** Whether a listener can leave connections waiting in the kernel ({@link stopAccepting}). */
   readonly canPause: boolean;
+  /** Set before `listen()` or `connect()`: connections speak TLS from the first byte. */
+  tls: BunTlsOptions | undefined;
   bind(address: Address, target: Target): void;
   getsockname(): Address;
   getsockopt(level: number, name: number): number;

@@ -8,9 +8,11 @@
  */
 import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { osError, toOSError, type OSError } from "../base/errors.ts";
-import { wireHandlers } from "./bun-handlers.ts";
+import { handling } from "./bun-handlers.ts";
+import { nearDescriptorLimit } from "./descriptor-limit.ts";
 import type { BunOwner, Endpoint, Wire, WireListener } from "./endpoint.ts";
 import type { Libc } from "./libc.ts";
+import type { BunTlsOptions } from "./tls-context.ts";
 import { replaceStaleSocket, UnixPath } from "./unix-path.ts";
 
 type ListenByFd = (options: object) => WireListener;
@@ -18,6 +20,7 @@ type ConnectByFd = (options: object) => Promise<unknown>;
 
 export class LibcEndpoint implements Endpoint {
   readonly canPause = true;
+  tls: BunTlsOptions | undefined = undefined;
   readonly #c: Libc;
   readonly #family: number;
   readonly #type: number;
@@ -90,8 +93,9 @@ export class LibcEndpoint implements Endpoint {
     if (this.#listener !== undefined || this.#fd < 0) return;
     const fd = this.#c.duplicate(this.#fd);
     try {
+      if (nearDescriptorLimit(fd)) throw osError("EMFILE", { syscall: "accept" });
       const listen = Bun.listen as unknown as ListenByFd;
-      this.#listener = listen({ fd, data: this.#owner, socket: wireHandlers, allowHalfOpen: true });
+      this.#listener = listen({ fd, data: this.#owner, allowHalfOpen: true, ...handling(this.tls) });
       // Bun has called listen(fd, 511) on it, which set the backlog of the socket both descriptors stand for.
       this.#c.listen(this.#fd, this.#backlog);
     } catch (error) {
@@ -113,7 +117,7 @@ export class LibcEndpoint implements Endpoint {
     const fd = this.#fd;
     this.#disown();
     const connect = Bun.connect as unknown as ConnectByFd;
-    connect({ fd, data: owner, socket: wireHandlers, allowHalfOpen: true }).catch((error: unknown) =>
+    connect({ fd, data: owner, allowHalfOpen: true, ...handling(this.tls) }).catch((error: unknown) =>
       failed(toOSError(error, { syscall: "connect" })),
     );
   }

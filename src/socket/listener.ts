@@ -1,10 +1,17 @@
 /**
  * The accepting half of a listening socket: the queue between Bun, which accepts at once whatever has connected,
- * and `accept()`. Bounded by the backlog: with a full queue the listener is paused and connections wait in the
- * kernel, as they would for a slow acceptor; where it cannot be paused, the newest are reset.
+ * and `accept()`. With TLS a connection joins it when its handshake has succeeded. Bounded by the backlog: with a full
+ * queue the listener is paused and connections wait in the kernel, as they would for a slow acceptor; where it cannot
+ * be paused, the newest are reset. It is paused too when its owner says so, and before descriptors run out.
  */
 import type { Address } from "../base/address.ts";
+import type { Clock } from "../base/clock.ts";
+import { osError, TLSError } from "../base/errors.ts";
+import { nearDescriptorLimit } from "./descriptor-limit.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
+import { Handshake, type HandshakeOwner } from "./handshake.ts";
+import type { SniAnswer, SniWaiter, TlsContext } from "./tls-context.ts";
+import type { Secured } from "./tls-session.ts";
 
 /** What the queue holds. */
 export interface Accepted {
@@ -14,71 +21,157 @@ export interface Accepted {
 
 /** The listening socket. */
 export interface ListenerOwner<S extends Accepted> {
+  readonly clock: Clock;
+  readonly limits: { readonly handshakeTimeoutMs: number };
   /** Makes the socket for a connection. */
-  adopt(wire: Wire): S;
-  /** A connection is waiting. */
+  adopt(wire: Wire, secured?: Secured): S;
+  /** A connection is waiting, or the error of one that failed. */
   connectionCame(): void;
 }
 
 /** How long a listener that found no descriptor waits before it looks again. */
 const RETRY_MS = 100;
+/** Handshakes under way at once; more wait in the kernel. */
+const MAX_HANDSHAKES = 1024;
 
-export class Listener<S extends Accepted> implements BunOwner {
+export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   readonly #owner: ListenerOwner<S>;
   readonly #endpoint: Endpoint;
   readonly #backlog: number;
   /** The local address of the last connection. */
   name: Address | undefined = undefined;
-  #queue: S[] = [];
+  #tls: TlsContext | undefined;
+  /** Connections, and why some of them failed. */
+  #queue: (S | TLSError)[] = [];
+  readonly #handshakes = new Set<Handshake>();
+  /** Its owner wants no more connections now. */
+  #held = false;
   #paused = false;
   #closed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(owner: ListenerOwner<S>, endpoint: Endpoint, backlog: number) {
+  constructor(owner: ListenerOwner<S>, endpoint: Endpoint, backlog: number, tls?: TlsContext) {
     this.#owner = owner;
     this.#endpoint = endpoint;
     this.#backlog = backlog;
+    this.#tls = tls;
   }
 
-  /** Whether `accept()` has a connection to give. */
+  /** Whether `accept()` has something to say. */
   get ready(): boolean {
-    return this.#queue.length > 0;
+    return this.#queue.length > 0 && !this.#held;
+  }
+
+  /** Connections from now on speak TLS so. */
+  renewTls(tls: TlsContext): void {
+    this.#endpoint.tls = tls.bunOptions();
+    this.#tls = tls;
+    if (this.#paused) return;
+    this.#pause();
+    this.#resume();
   }
 
   /** Bun accepted a connection. */
   bunOpened(wire: Wire): void {
+    const { canPause } = this.#endpoint;
     // Bun may have accepted more in the same go than a hook wanted that closed the listener.
-    if (this.#closed || (this.#queue.length >= this.#backlog && !this.#endpoint.canPause)) {
+    if (this.#closed || (this.#full && !canPause)) {
       wire.terminate();
       return;
     }
-    this.#queue.push(this.#owner.adopt(wire));
-    this.#owner.connectionCame();
-    const full = this.#queue.length >= this.#backlog;
-    if (full && this.#endpoint.canPause && !this.#paused && !this.#closed) {
-      this.#paused = true;
-      this.#endpoint.stopAccepting();
+    const tls = this.#tls;
+    if (tls === undefined) {
+      this.#came(this.#owner.adopt(wire));
+    } else {
+      const { clock, limits } = this.#owner;
+      this.#handshakes.add(new Handshake(this, wire, tls, clock, limits.handshakeTimeoutMs));
+    }
+    if (!canPause || this.#paused || this.#closed) return;
+    if (this.#full) this.#pause();
+    else if (nearDescriptorLimit(wire.fd)) {
+      this.#pause();
+      this.#retryLater();
     }
   }
 
-  accept(): S | undefined {
-    const socket = this.#queue.shift();
-    if (this.#paused && !this.#closed && this.#queue.length === 0) this.#resume();
-    if (socket !== undefined) handedOut(socket);
-    return socket;
+  handshakeOver(handshake: Handshake, wire: Wire, failure: TLSError | undefined, error: unknown): void {
+    this.#handshakes.delete(handshake);
+    if (this.#closed) {
+      wire.terminate();
+      return;
+    }
+    if (failure !== undefined) this.#came(failure);
+    else {
+      const { context } = handshake;
+      this.#came(this.#owner.adopt(wire, { context, error: context.authorizationError(error) }));
+    }
+    this.#resumeIfRoom();
   }
 
-  // It takes a descriptor. Where there is none the connection in hand must not be lost, and accept() tries again.
+  bunServerName(name: string, waiter: SniWaiter): SniAnswer {
+    return this.#tls?.answer(name, waiter);
+  }
+
+  #came(what: S | TLSError): void {
+    this.#queue.push(what);
+    this.#owner.connectionCame();
+  }
+
+  get #full(): boolean {
+    return this.#held || this.#queue.length >= this.#backlog || this.#handshakes.size >= MAX_HANDSHAKES;
+  }
+
+  /** @throws {TLSError} a connection's handshake has failed */
+  accept(): S | undefined {
+    const next = this.#queue.shift();
+    this.#resumeIfRoom();
+    if (next instanceof TLSError) throw next;
+    if (next !== undefined) handedOut(next);
+    return next;
+  }
+
+  /** Leaves connections waiting in the kernel … @throws {OSError} ENOSYS without the C library */
+  pauseAccepting(): void {
+    if (!this.#endpoint.canPause) {
+      throw osError("ENOSYS", { syscall: "listen", detail: "pausing a listener needs the C library" });
+    }
+    this.#held = true;
+    if (!this.#paused && !this.#closed) this.#pause();
+  }
+
+  /** … until now. */
+  resumeAccepting(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    if (this.#queue.length > 0) this.#owner.connectionCame();
+    this.#resumeIfRoom();
+  }
+
+  #pause(): void {
+    this.#paused = true;
+    this.#endpoint.stopAccepting();
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#paused || this.#closed || this.#held) return;
+    if (this.#queue.length === 0 && this.#handshakes.size <= MAX_HANDSHAKES / 2) this.#resume();
+  }
+
+  // It takes a descriptor. Where there is none the connection in hand must not be lost, and accepting is tried again.
   #resume(): void {
     try {
       this.#endpoint.startAccepting();
       this.#paused = false;
     } catch {
-      this.#retry ??= setTimeout(() => {
-        this.#retry = undefined;
-        if (this.#paused && this.#queue.length === 0) this.#resume();
-      }, RETRY_MS);
+      this.#retryLater();
     }
+  }
+
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.#resumeIfRoom();
+    }, RETRY_MS);
   }
 
   /** Resets what nobody accepted; the kernel does the same to what waits there. */
@@ -87,7 +180,9 @@ export class Listener<S extends Accepted> implements BunOwner {
     this.#queue = [];
     this.#closed = true;
     clearTimeout(this.#retry);
-    for (const socket of queue) socket.abort();
+    for (const handshake of this.#handshakes) handshake.abandon();
+    this.#handshakes.clear();
+    for (const socket of queue) if (!(socket instanceof TLSError)) socket.abort();
   }
 
   // A listening socket has no data of its own; connections get their own owner in bunOpened.

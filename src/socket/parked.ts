@@ -30,6 +30,12 @@ export class Parked implements BunOwner {
   bunEnded(): void {
     this.#socket.deref()?.bunEnded();
   }
+  bunSession(session: Buffer): void {
+    this.#socket.deref()?.bunSession?.(session);
+  }
+  bunBroke(error: unknown): void {
+    this.#socket.deref()?.bunBroke?.(error);
+  }
   bunClosed(error: unknown): void {
     this.forget();
     this.#socket.deref()?.bunClosed(error);

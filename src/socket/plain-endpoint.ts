@@ -6,9 +6,10 @@
 import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { AF_INET6, SO_REUSEADDR, SOL_SOCKET } from "../base/constants.ts";
 import { osError, toOSError, type OSError } from "../base/errors.ts";
-import { wireHandlers } from "./bun-handlers.ts";
+import { handling } from "./bun-handlers.ts";
 import type { BunOwner, Endpoint, Wire, WireListener } from "./endpoint.ts";
 import { existsSync, renameSync } from "node:fs";
+import type { BunTlsOptions, SniAnswer, SniWaiter } from "./tls-context.ts";
 import { replaceStaleSocket, UnixPath } from "./unix-path.ts";
 
 interface ListenOptions {
@@ -25,6 +26,7 @@ const connectWithBun = (options: object): Promise<unknown> => (Bun.connect as un
 export class PlainEndpoint implements Endpoint, BunOwner {
   readonly fd: number = -1;
   readonly canPause = false;
+  tls: BunTlsOptions | undefined = undefined;
   readonly #family: number;
   #name: Address;
   #listener: ReturnType<Listen> | undefined;
@@ -58,7 +60,7 @@ export class PlainEndpoint implements Endpoint, BunOwner {
 
   // Returns the port; a unix socket has none.
   #open(where: ListenOptions): number {
-    const listener = listenWithBun({ ...where, data: this, socket: wireHandlers, allowHalfOpen: true });
+    const listener = listenWithBun({ ...where, data: this, allowHalfOpen: true, ...handling(this.tls) });
     this.#listener = listener;
     return listener.port ?? 0;
   }
@@ -106,7 +108,7 @@ export class PlainEndpoint implements Endpoint, BunOwner {
           };
     // Bun reports some failures from inside connect(); the owner must not hear of them before we have returned.
     queueMicrotask(() => {
-      connectWithBun({ ...where, data: owner, socket: wireHandlers, allowHalfOpen: true }).catch(
+      connectWithBun({ ...where, data: owner, allowHalfOpen: true, ...handling(this.tls) }).catch(
         (error: unknown) => failed(toOSError(error, { syscall: "connect", ...addressDetails(address) })),
       );
     });
@@ -129,6 +131,9 @@ export class PlainEndpoint implements Endpoint, BunOwner {
   bunOpened(wire: Wire): void {
     if (this.#owner === undefined) wire.terminate();
     else this.#owner.bunOpened(wire);
+  }
+  bunServerName(name: string, waiter: SniWaiter): SniAnswer {
+    return this.#owner?.bunServerName?.(name, waiter);
   }
   bunReceived(): void {}
   bunDrained(): void {}

@@ -13,7 +13,7 @@
  */
 import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
-import type { OSError } from "../base/errors.ts";
+import type { OSError, TLSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
@@ -95,8 +95,16 @@ export interface Socket {
   bind(address: Address): void;
   /** @throws {OSError} EINVAL when connected or already listening, EADDRINUSE … */
   listen(backlog: number): void;
-  /** The next connection, or undefined when there is none. @throws {OSError} EINVAL when not listening */
+  /**
+   * The next connection, or undefined when there is none.
+   *
+   * @throws {OSError} EINVAL when not listening; with TLS the {@link TLSError} of a connection whose handshake failed
+   */
   accept(): readonly [Socket, Address] | undefined;
+  /** Leaves connections waiting in the kernel … @throws {OSError} EINVAL not listening; ENOSYS without the C library */
+  pauseAccepting(): void;
+  /** … until now. */
+  resumeAccepting(): void;
   /**
    * Begins to connect. Only misuse is thrown (EISCONN, EALREADY, EINVAL while listening, a malformed address);
    * how the attempt ends is told by `readReady`/`writeReady` and {@link takeError}, never before this returns.
@@ -129,10 +137,11 @@ export interface Socket {
   recvfrom(): readonly [Buffer, Address] | undefined;
   /**
    * Begins TLS on a connection that stands; `readReady` and `writeReady` stay false until the handshake is over. What was sent
-   * before goes out first, in plain. How it ends is told like the outcome of a connect; see `tls-options.ts`.
+   * before goes out first, in plain. How it ends is told like the outcome of a connect; see `tls-options.ts`. On a
+   * listener: connections accepted from now on speak TLS so (also to renew a certificate).
    *
-   * @throws {OSError} EOPNOTSUPP this kind of socket has no TLS; ENOTCONN; EALREADY; EPROTO plaintext was received behind
-   *   what was read
+   * @throws {OSError} EOPNOTSUPP this kind of socket has no TLS; ENOTCONN; EALREADY TLS has begun before
+   * @throws {TLSError} the options are wrong, or (`PLAINTEXT_BEHIND`) something received has not been read
    */
   startTls(options: TlsOptions): void;
   /** From now on urgent data is told. Does nothing where a kind of socket has none. */

@@ -17,36 +17,35 @@
  * is gone, and what the peer sends is read and thrown away: unread bytes would make the kernel answer our FIN's
  * data with RST. Where the peer's FIN came first, the socket is released at once, for then nothing can be unread.
  */
-import type { Address } from "../base/address.ts";
-import { type Clock, LONGEST_TIMER_MS, systemClock, type TimerHandle } from "../base/clock.ts";
-import { SHUT_RD, SHUT_RDWR, SHUT_WR, SOCK_STREAM } from "../base/constants.ts";
-import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
+import { armDeadline, clearDeadline, type TimerHandle } from "../base/clock.ts";
+import { SHUT_RD, SHUT_RDWR, SHUT_WR } from "../base/constants.ts";
+import { ArgumentRangeError, osError, type OSError, TLSError } from "../base/errors.ts";
 import { ReadBuffer } from "../bytes/read-buffer.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { WriteQueue } from "../bytes/write-queue.ts";
+import { BareSocket } from "./bare-socket.ts";
 import { defaultLimits } from "./limits.ts";
-import type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
-import type { TlsOptions, TlsSession } from "./tls-options.ts";
+import { PlainTail } from "./plain-tail.ts";
+import type { SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import { handshakeTimedOut } from "./tls-context.ts";
 import { type Flushable, queueFlush } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
 const DIRECT_WRITE_BYTES = 32 * 1024;
 
-export abstract class StreamSocket implements Socket, Flushable {
-  readonly family: number;
+export abstract class StreamSocket extends BareSocket implements Flushable {
   limits: StreamLimits = defaultLimits;
   bytesRead = 0;
   bytesSent = 0;
-  origin: Address | undefined = undefined;
   #state: SocketState;
   #observer: SocketObserver | undefined;
-  readonly #queue = new WriteQueue();
+  #queue = new WriteQueue();
   readonly #input = new ReadBuffer();
   /** Why it ended, for whoever reads … */
   #error: OSError | undefined;
   /** … and for whoever sends: told once to each. */
   #sendError: OSError | undefined;
-  #timer: TimerHandle;
+  #deadline: TimerHandle;
   /** The peer's FIN, or the end of everything, was recorded. */
   #eof = false;
   /** `recv()` has told the end of the stream. */
@@ -65,12 +64,12 @@ export abstract class StreamSocket implements Socket, Flushable {
   #high = false;
   #paused = false;
   #flushQueued = false;
+  #securing: PlainTail | undefined;
   /** Bytes that were accepted and did not get out. */
   #unsent = 0;
-  #released: ((unsentBytes: number) => void) | undefined;
 
   constructor(family: number, state: "idle" | "open") {
-    this.family = family;
+    super(family);
     this.#state = state;
   }
 
@@ -82,6 +81,10 @@ export abstract class StreamSocket implements Socket, Flushable {
   protected abstract wireShutdown(): void;
   protected abstract wirePause(): void;
   protected abstract wireResume(): void;
+  /** Whether `wireClose()` keeps its promise also for bytes just written. TLS holds some back, and must send its own end. */
+  protected get closesAtOnce(): boolean {
+    return true;
+  }
   /** Releases the descriptor; what the kernel holds still goes out. May call `wireClosed` before it returns. */
   protected abstract wireClose(): void;
   /** The socket is closed for good: let go of what is not the wire. */
@@ -98,6 +101,7 @@ export abstract class StreamSocket implements Socket, Flushable {
     if (this.#state !== "connecting") return;
     this.#clearTimer();
     this.#state = "open";
+    this.#securing = undefined;
     if (this.#closeWanted) {
       this.close();
       return;
@@ -132,6 +136,7 @@ export abstract class StreamSocket implements Socket, Flushable {
 
   /** There may be room again. Harmless when there is not. */
   protected wireDrained(): void {
+    if (this.#securing !== undefined) this.#writePlain(this.#securing);
     if (this.#state !== "open" && this.#state !== "flushing") return;
     const before = this.#queue.length;
     this.#blocked = false;
@@ -183,15 +188,12 @@ export abstract class StreamSocket implements Socket, Flushable {
 
   // --- state ------------------------------------------------------------------------------------------------
 
-  get type(): number {
-    return SOCK_STREAM;
-  }
   get state(): SocketState {
     // Closed while connecting, with bytes to deliver: to everybody else that is flushing.
     return this.#closeWanted && this.#state === "connecting" ? "flushing" : this.#state;
   }
   get bufferedAmount(): number {
-    return this.#queue.length;
+    return this.#queue.length + (this.#securing?.length ?? 0);
   }
   /** The peer's FIN has been seen, or the connection is over. */
   get eof(): boolean {
@@ -217,12 +219,6 @@ export abstract class StreamSocket implements Socket, Flushable {
   protected get pending(): boolean {
     return this.#state === "connecting";
   }
-  get clock(): Clock {
-    return systemClock;
-  }
-  get tls(): TlsSession | undefined {
-    return undefined;
-  }
   get observer(): SocketObserver | undefined {
     return this.#observer;
   }
@@ -247,6 +243,53 @@ export abstract class StreamSocket implements Socket, Flushable {
       this.wireFailed(this.connectTimedOut());
       this.wireTerminate();
     });
+  }
+
+  /** For the kind that has TLS: from now on the deadline is the handshake's. */
+  protected startHandshake(): void {
+    this.armConnecting(this.limits.handshakeTimeoutMs, () => {
+      this.wireFailed(handshakeTimedOut());
+      this.wireTerminate();
+    });
+  }
+
+  /** For the kind that opens: another deadline in place of the connect's. */
+  protected armConnecting(delayMs: number, expired: () => void): void {
+    this.#arm(delayMs, expired);
+  }
+
+  /** Whether startTls() is under way on a connection that stands. */
+  protected get securing(): boolean {
+    return this.#securing !== undefined;
+  }
+
+  /**
+   * For the kind that has TLS: as if connecting again. `upgrade` is called when everything sent so far has gone out in
+   * plain; what is sent from now on waits for {@link wireOpened}.
+   */
+  protected startSecuring(upgrade: () => void): void {
+    if (this.#input.length !== 0) {
+      const detail = `${this.#input.length} bytes of plaintext behind the request for TLS`;
+      throw new TLSError("PLAINTEXT_BEHIND", "handshake", { detail });
+    }
+    if (this.#eof || this.#finWanted || this.#broken !== undefined) {
+      throw osError("ENOTCONN", { syscall: "startTls", detail: "one direction is closed already" });
+    }
+    this.flush();
+    const plain = new PlainTail(this.#queue, upgrade);
+    this.#queue = new WriteQueue();
+    this.#high = false;
+    this.#state = "connecting";
+    this.#securing = plain;
+    this.startHandshake();
+    this.#writePlain(plain);
+  }
+
+  #writePlain(plain: PlainTail): void {
+    if (!plain.write((bytes, offset, length) => this.wireWrite(bytes, offset, length))) return;
+    this.#blocked = false;
+    this.#paused = false;
+    plain.upgrade();
   }
 
   protected startListening(): void {
@@ -419,9 +462,11 @@ export abstract class StreamSocket implements Socket, Flushable {
       return chunk;
     }
     switch (this.state) {
+      case "connecting":
+        if (this.#securing !== undefined) return undefined;
+        throw osError("ENOTCONN", { syscall: "recv" });
       case "idle":
       case "listening":
-      case "connecting":
         throw osError("ENOTCONN", { syscall: "recv" });
       case "flushing":
       case "lingering":
@@ -490,7 +535,7 @@ export abstract class StreamSocket implements Socket, Flushable {
         if ((this.#state as SocketState) === "flushing") this.#armFlushDeadline();
         return;
       case "connecting":
-        if (this.#queue.length > 0) {
+        if (this.bufferedAmount > 0) {
           // What was accepted is still owed to the peer: wireOpened() goes on from here.
           this.#closeWanted = true;
           return;
@@ -524,7 +569,7 @@ export abstract class StreamSocket implements Socket, Flushable {
       this.wireShutdown();
       return;
     }
-    if (this.#eof && !this.#readShut) {
+    if (this.#eof && !this.#readShut && this.closesAtOnce) {
       // Both directions are done, so close(2) can lose nothing, and saves a turn.
       this.#release();
       this.wireClose();
@@ -552,19 +597,14 @@ export abstract class StreamSocket implements Socket, Flushable {
 
   // One timer at most: each state waits for one thing.
   #arm(delayMs: number, expired: () => void): void {
-    this.#clearTimer();
-    if (delayMs > LONGEST_TIMER_MS) return;
     const state = this.#state;
-    this.#timer = this.clock.setTimer(() => {
-      this.#timer = undefined;
+    this.#deadline = armDeadline(this.clock, this.#deadline, delayMs, () => {
+      this.#deadline = undefined;
       if (this.#state === state) expired();
-    }, delayMs);
+    });
   }
-
   #clearTimer(): void {
-    if (this.#timer === undefined) return;
-    this.clock.clearTimer(this.#timer);
-    this.#timer = undefined;
+    this.#deadline = clearDeadline(this.clock, this.#deadline);
   }
 
   // The connection is over by itself; the owner has not closed it yet.
@@ -577,24 +617,14 @@ export abstract class StreamSocket implements Socket, Flushable {
     this.#drop();
   }
 
-  #drop(): void {
-    this.#unsent += this.#queue.length;
-    this.#queue.clear();
+  protected get unsentBytes(): number {
+    return this.#unsent;
   }
 
-  whenReleased(callback: (unsentBytes: number) => void): void {
-    if (this.#state === "closed") {
-      callback(this.#unsent);
-      return;
-    }
-    const before = this.#released;
-    this.#released =
-      before === undefined
-        ? callback
-        : (unsent) => {
-            before(unsent);
-            callback(unsent);
-          };
+  #drop(): void {
+    this.#unsent += this.bufferedAmount;
+    this.#queue.clear();
+    this.#securing = undefined;
   }
 
   // Nothing is held any more. Set before the wire is told, for it may call back at once.
@@ -605,49 +635,8 @@ export abstract class StreamSocket implements Socket, Flushable {
     this.#drop();
     this.#input.clear();
     this.wireReleased();
-    const released = this.#released;
-    if (released === undefined) return;
-    this.#released = undefined;
-    // Not now: the descriptor goes with the call that follows, and this one may be deep in a hook.
-    queueMicrotask(() => released(this.#unsent));
+    this.tellReleased();
   }
-
-  // --- urgent data: TCP has it, the others need not know ------------------------------------------------------
-
-  get urgentReady(): boolean {
-    return false;
-  }
-  watchUrgent(): void {}
-  recvUrgent(): Buffer | undefined {
-    throw osError("EOPNOTSUPP", { syscall: "recv", detail: "no urgent data on this kind of socket" });
-  }
-  sendUrgent(_data: SendData): number {
-    throw osError("EOPNOTSUPP", { syscall: "send", detail: "no urgent data on this kind of socket" });
-  }
-
-  // --- what other kinds have ------------------------------------------------------------------------------------
-
-  sendto(_data: SendData, _address?: Address): number {
-    throw osError("EOPNOTSUPP", { syscall: "sendto", detail: "a stream has no datagrams" });
-  }
-  recvfrom(): readonly [Buffer, Address] | undefined {
-    throw osError("EOPNOTSUPP", { syscall: "recvfrom", detail: "a stream has no datagrams" });
-  }
-  startTls(_options: TlsOptions): void {
-    throw osError("EOPNOTSUPP", { syscall: "startTls", detail: "no TLS on this kind of socket" });
-  }
-
-  // --- what only the kind can do ----------------------------------------------------------------------------
-
-  abstract bind(address: Address): void;
-  abstract listen(backlog: number): void;
-  abstract accept(): readonly [Socket, Address] | undefined;
-  abstract connect(address: Address): void;
-  abstract getsockname(): Address;
-  abstract getpeername(): Address;
-  abstract getsockopt(level: number, name: number): number;
-  abstract setsockopt(level: number, name: number, value: number): void;
-  abstract fileno(): number;
 }
 
 const EMPTY: Buffer = Buffer.alloc(0);

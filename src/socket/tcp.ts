@@ -7,7 +7,7 @@ import dns from "node:dns/promises";
 
 import { type Address, addressDetails, checkAddress, sameAddress, type Target } from "../base/address.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
-import { ArgumentRangeError, osError, toOSError, type OSError } from "../base/errors.ts";
+import { ArgumentRangeError, osError, toOSError, type OSError, TLSError } from "../base/errors.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
 import { LibcEndpoint } from "./libc-endpoint.ts";
@@ -16,11 +16,16 @@ import { Listener, type ListenerOwner } from "./listener.ts";
 import { Parked } from "./parked.ts";
 import { PlainEndpoint } from "./plain-endpoint.ts";
 import type { Socket } from "./socket.ts";
+import { tlsHandlers } from "./bun-handlers.ts";
 import { StreamSocket } from "./stream-socket.ts";
-import type { TlsOptions } from "./tls-options.ts";
+import { handshakeError, sessionError, type SniAnswer, type SniWaiter, TlsContext } from "./tls-context.ts";
+import type { TlsOptions, TlsSession } from "./tls-options.ts";
+import { type Secured, TlsState } from "./tls-session.ts";
 import { type UrgentSocket, UrgentWatch } from "./urgent.ts";
 
 let urgentWatch: UrgentWatch | undefined;
+/** How many looks at a connect under way fit into the deadline of the handshake that follows it. */
+const LOOKS = 8;
 
 export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<TcpSocket>, UrgentSocket {
   #endpoint: Endpoint | undefined;
@@ -31,6 +36,10 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   /** Set while urgent data is watched for. */
   #watch: UrgentWatch | undefined;
   #urgent = false;
+  #tlsOptions: TlsOptions | undefined;
+  #tls: TlsState | undefined;
+  /** The name that connect() was given, for a certificate to be held against. */
+  #host = "";
   // Bun forgets it when the connection is over, and handleClose() may still ask.
   #name: Address | undefined;
 
@@ -45,8 +54,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
    * A new socket, as socket(2) makes it.
    *
    * @throws {OSError} EAFNOSUPPORT family, EPROTONOSUPPORT type, EMFILE
+   * @throws {TLSError} options that TLS cannot begin with
    */
-  static create(family: number, type: number = SOCK_STREAM, _tls?: TlsOptions): TcpSocket {
+  static create(family: number, type: number = SOCK_STREAM, tls?: TlsOptions): TcpSocket {
     if (family !== AF_INET && family !== AF_INET6 && family !== AF_UNIX) {
       throw osError("EAFNOSUPPORT", { syscall: "socket", detail: `no address family ${String(family)}` });
     }
@@ -54,14 +64,21 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       throw osError("EPROTONOSUPPORT", { syscall: "socket", detail: `no socket type ${String(type)}` });
     }
     const socket = new TcpSocket(family);
+    if (tls !== undefined) {
+      // What is wrong with them is told now, as far as it does not depend on which end this will be.
+      if (tls?.key === undefined) TlsContext.client(tls);
+      else TlsContext.server(tls);
+      socket.#tlsOptions = tls;
+    }
     const c = libc();
     socket.#endpoint = c === undefined ? new PlainEndpoint(family) : new LibcEndpoint(c, family, type);
     return socket;
   }
 
   /** For the listener: the socket of a connection it accepted. */
-  adopt(wire: Wire): TcpSocket {
+  adopt(wire: Wire, secured?: Secured): TcpSocket {
     const socket = new TcpSocket(this.family, wire);
+    if (secured !== undefined) socket.#tls = new TlsState(secured.context, secured);
     socket.limits = this.limits;
     // Asked now: Bun forgets the address when the peer is gone.
     socket.#peer = this.family === AF_UNIX ? "" : [wire.remoteAddress ?? "", wire.remotePort ?? 0];
@@ -90,6 +107,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   bind(address: Address): void {
     const endpoint = this.#idle("bind");
+    // An endpoint without the C library listens already.
+    if (this.#tlsOptions?.key !== undefined) endpoint.tls = TlsContext.server(this.#tlsOptions).bunOptions();
     endpoint.bind(address, checkAddress(this.family, address, "bind"));
   }
 
@@ -98,7 +117,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       throw new ArgumentRangeError(`listen: the backlog is an integer of at least 0, not ${String(backlog)}`);
     }
     const endpoint = this.#idle("listen");
-    const listener = new Listener(this, endpoint, Math.max(backlog, 1));
+    const tls = this.#tlsOptions === undefined ? undefined : TlsContext.server(this.#tlsOptions);
+    endpoint.tls = tls?.bunOptions();
+    const listener = new Listener(this, endpoint, Math.max(backlog, 1), tls);
     endpoint.listen(backlog, listener);
     this.#listener = listener;
     this.startListening();
@@ -121,6 +142,12 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const ready = target.kind === "unix" || target.literal;
     // What is wrong with the address itself is thrown while nothing has changed.
     if (ready) endpoint.check(target);
+    this.#host = target.kind === "unix" ? "" : target.host;
+    if (this.#tlsOptions !== undefined) {
+      const context = TlsContext.client(this.#tlsOptions);
+      endpoint.tls = context.bunOptions(this.#host);
+      this.#tls = new TlsState(context);
+    }
     this.#peer = address;
     this.startConnecting();
     if (ready) this.#connectTo(endpoint, target);
@@ -140,6 +167,15 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   #connectTo(endpoint: Endpoint, target: Target): void {
     endpoint.connect(this.#peer ?? "", target, this, (error) => this.wireFailed(error));
+  }
+
+  override pauseAccepting(): void {
+    this.#refuseClosed("listen");
+    if (this.#listener === undefined) super.pauseAccepting();
+    else this.#listener.pauseAccepting();
+  }
+  override resumeAccepting(): void {
+    this.#listener?.resumeAccepting();
   }
 
   // To its owner a socket is closed from close() on, whatever it still does in the background.
@@ -169,6 +205,10 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       return;
     }
     this.#wire = wire;
+    if (this.#tls !== undefined) {
+      this.#tlsOpened(wire, this.#tls);
+      return;
+    }
     // An adopted descriptor is still connecting: Bun's drain, or its close with the error, tells the outcome. Nothing
     // may be asked of it before that, for it would take the kernel's error away.
     if (this.#endpoint?.canPause !== true) this.wireOpened();
@@ -185,21 +225,34 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     if (this.observer === undefined) this.parkIfIdle();
   }
   bunReceived(chunk: Buffer): void {
-    if (this.pending) this.wireOpened();
+    if (this.pending && !this.#opensEarly()) return;
     this.wireReceived(chunk);
     this.#watch?.received(this);
   }
   bunDrained(): void {
-    if (!this.pending) {
+    if (!this.pending || this.securing) {
       this.wireDrained();
       if (this.observer === undefined) this.parkIfIdle();
+    } else if (this.#tls !== undefined) {
+      // The handshake tells.
     } else if (this.#wire !== undefined && this.#endpoint?.isConnected(this.#wire) === true) {
       this.wireOpened();
     }
   }
   bunEnded(): void {
-    if (this.pending) this.wireOpened();
+    if (this.pending && !this.#opensEarly()) return;
     this.wireEnded();
+  }
+  // Something came before the connect was told: it stands. Unless a handshake should have come first.
+  #opensEarly(): boolean {
+    if (this.#tls === undefined) {
+      this.wireOpened();
+      return true;
+    }
+    const detail = "the peer sent plaintext, or its end, instead of a handshake";
+    this.wireFailed(new TLSError("PLAINTEXT_BEHIND", "handshake", { detail }));
+    this.wireTerminate();
+    return false;
   }
   bunClosed(error: unknown): void {
     this.#wire = undefined;
@@ -208,9 +261,99 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const details = connecting
       ? { syscall: "connect", ...addressDetails(this.#peer ?? "") }
       : { syscall: "recv" };
-    this.wireClosed(
-      error === undefined || error === null ? undefined : toOSError(error, details, "ECONNRESET"),
-    );
+    const reason =
+      error === undefined || error === null ? undefined : toOSError(error, details, "ECONNRESET");
+    const lostInHandshake = connecting && this.#tls !== undefined && !REFUSALS.has(reason?.code ?? "");
+    this.wireClosed(lostInHandshake ? handshakeError({ code: "ECONNRESET" }) : (reason ?? this.#tls?.broken));
+  }
+
+  // --- TLS ---------------------------------------------------------------------------------------------------
+
+  override get tls(): TlsSession | undefined {
+    return this.#tls?.describe(this.#wire);
+  }
+
+  override startTls(options: TlsOptions): void {
+    this.#refuseClosed("startTls");
+    if (this.#listener !== undefined) {
+      this.#listener.renewTls(TlsContext.server(options));
+      return;
+    }
+    const wire = this.#wire;
+    if (this.#tls !== undefined) throw osError("EALREADY", { syscall: "startTls" });
+    if (this.state !== "open" || wire === undefined) throw osError("ENOTCONN", { syscall: "startTls" });
+    const accepted = wire.listener !== undefined && wire.listener !== null;
+    const tls = new TlsState(accepted ? TlsContext.server(options) : TlsContext.client(options));
+    this.#unpark();
+    this.startSecuring(() => this.#upgrade(tls));
+    this.#tls = tls;
+  }
+
+  // Bun's two results take the place of the socket: one that speaks TLS, and the raw one, which goes on telling every
+  // chunk of ciphertext to whoever listens.
+  #upgrade(tls: TlsState): void {
+    const wire = this.#wire;
+    if (wire === undefined) return;
+    this.#tls = tls;
+    const options = { tls: tls.context.bunOptions(this.#host), data: this, socket: tlsHandlers };
+    try {
+      const [raw, secured] = (wire as unknown as Upgradable).upgradeTLS(options);
+      raw.data = muted;
+      this.#wire = secured;
+    } catch (error) {
+      this.wireFailed(handshakeError(error));
+      this.wireTerminate();
+    }
+  }
+
+  #tlsOpened(wire: Wire, tls: TlsState): void {
+    const { session } = tls.context;
+    if (session !== undefined)
+      (wire as unknown as { setSession(session: Uint8Array): void }).setSession(session);
+    if (this.securing) return;
+    if (this.#endpoint?.canPause === true) this.#awaitConnected(wire, this.limits.connectTimeoutMs);
+    else this.startHandshake();
+  }
+
+  // Bun does not say when an adopted connect has succeeded if TLS is to follow, and the two have deadlines of their own.
+  #awaitConnected(wire: Wire, restMs: number): void {
+    const lookMs = Math.min(restMs, this.limits.handshakeTimeoutMs / LOOKS);
+    this.armConnecting(lookMs, () => {
+      if (this.#endpoint?.isConnected(wire) === true) this.startHandshake();
+      else if (restMs > lookMs) this.#awaitConnected(wire, restMs - lookMs);
+      else {
+        this.wireFailed(this.connectTimedOut());
+        this.wireTerminate();
+      }
+    });
+  }
+
+  bunSecured(wire: Wire, ok: boolean, error: unknown): void {
+    const tls = this.#tls;
+    if (tls === undefined || !this.pending) return;
+    const { context } = tls;
+    const failure = context.failure(ok, error);
+    if (failure === undefined) {
+      tls.secured = { context, error: context.authorizationError(error) };
+      this.wireOpened();
+      return;
+    }
+    this.wireFailed(failure);
+    // Bun closes it, after the alert that tells the peer why; if it does not, this does.
+    setImmediate(() => wire.terminate());
+  }
+  bunServerName(name: string, waiter: SniWaiter): SniAnswer {
+    return this.#tls?.context.answer(name, waiter);
+  }
+  bunSession(session: Buffer): void {
+    if (this.#tls !== undefined) this.#tls.session = session;
+  }
+  bunBroke(error: unknown): void {
+    if (this.#tls !== undefined) this.#tls.broken = sessionError(error);
+  }
+
+  protected override get closesAtOnce(): boolean {
+    return this.#tls === undefined;
   }
 
   // --- the wire ----------------------------------------------------------------------------------------------
@@ -267,10 +410,13 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const idle = this.observer === undefined && this.state === "open" && this.bufferedAmount === 0;
     if (!idle || this.#parked !== undefined || wire === undefined) return;
     const { family } = this;
+    const tls = this.#tls;
     this.#parked = new Parked(this, wire, () => {
       // It was paused with its socket; paused, it would not see the peer's FIN.
       wire.resume();
-      new TcpSocket(family, wire).close();
+      const last = new TcpSocket(family, wire);
+      last.#tls = tls;
+      last.close();
     });
   }
 
@@ -347,7 +493,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   getpeername(): Address {
     this.#refuseClosed("getpeername");
-    if (this.state === "idle" || this.state === "listening" || this.state === "connecting") {
+    const connecting = this.state === "connecting" && !this.securing;
+    if (this.state === "idle" || this.state === "listening" || connecting) {
       throw osError("ENOTCONN", { syscall: "getpeername" });
     }
     return this.#peer ?? "";
@@ -386,6 +533,27 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     return this.#endpoint ?? noDescriptor(syscall);
   }
 }
+
+/** The connect itself failed, not the handshake. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOENT",
+  "ETIMEDOUT",
+]);
+
+interface Upgradable {
+  upgradeTLS(options: object): readonly [Wire, Wire];
+}
+
+const muted: BunOwner = {
+  bunOpened: () => undefined,
+  bunReceived: () => undefined,
+  bunDrained: () => undefined,
+  bunEnded: () => undefined,
+  bunClosed: () => undefined,
+};
 
 function noLibrary(syscall: string): never {
   throw osError("ENOSYS", { syscall, detail: "socket options need the C library" });

@@ -20,10 +20,11 @@ export interface TlsIdentity {
 /** One of `TLSv1.2` (RFC 5246) and `TLSv1.3` (RFC 8446); older ones are refused by default, and cannot be asked for. */
 export type TlsVersion = "TLSv1.2" | "TLSv1.3";
 
-/** Options of `createSocket({ tls })` and `startTls()`. A server needs `key` and `cert`, a client neither. */
+/**
+ * Options of `createSocket({ tls })` and `startTls()`. A listener and a socket it accepted are the server, which needs
+ * `key` and `cert`. An object is read once, files included: to have a certificate read again, give a new object.
+ */
 export interface TlsOptions extends Partial<TlsIdentity> {
-  /** Whether this end is the server. Default: true on a listener and on accepted sockets. */
-  readonly isServer?: boolean;
   /** Certificates to trust, PEM. Default: Bun's own store. */
   readonly ca?: PemSource | readonly PemSource[];
   /** Client: the name to ask for (SNI) and to verify. Default: the host given to `connect()`, where it is a name. */

@@ -4,14 +4,18 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { AF_INET, AF_INET6, AF_UNIX } from "../../src/base/constants.ts";
+import { AF_INET, AF_INET6, AF_UNIX, SOCK_STREAM } from "../../src/base/constants.ts";
 import { TcpSocket } from "../../src/socket/tcp.ts";
+import { ca, server } from "../support/certificates.ts";
 import { memoryKind, socketConformance, socketKind } from "../../src/testing/index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "asyncore-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 let names = 0;
+
+// One object: which end it is shows when it listens or connects.
+const tls = { ...server, ca };
 
 const kinds = [
   memoryKind("memory"),
@@ -37,6 +41,17 @@ const kinds = [
     name: "tcp6",
     create: () => TcpSocket.create(AF_INET6),
     address: () => ["::1", 0],
+  }),
+  socketKind({
+    name: "tls4",
+    create: () => TcpSocket.create(AF_INET, SOCK_STREAM, tls),
+    address: () => ["127.0.0.1", 0],
+  }),
+  socketKind({
+    name: "tls over unix",
+    create: () => TcpSocket.create(AF_UNIX, SOCK_STREAM, { ...tls, serverName: "localhost" }),
+    address: () => join(folder, `s${++names}`),
+    resets: false,
   }),
   socketKind({
     name: "unix",

@@ -1,6 +1,15 @@
 import { afterEach, describe, expect, test } from "bun:test";
 
-import { type Address, ChannelMap, closeAll, Dispatcher, osError, type Socket } from "asyncore";
+import {
+  type Address,
+  ChannelMap,
+  closeAll,
+  defaultLimits,
+  Dispatcher,
+  osError,
+  type Socket,
+  systemClock,
+} from "asyncore";
 
 import type { Endpoint, Wire } from "../../src/socket/endpoint.ts";
 import { libc } from "../../src/socket/libc.ts";
@@ -44,6 +53,8 @@ function rig(options: { backlog: number; canPause: boolean; startFails?: number 
     },
   } as unknown as Endpoint;
   const owner = {
+    clock: systemClock,
+    limits: defaultLimits,
     adopt: (wire: Wire) => new Connection(wire.data as unknown as string, events),
     connectionCame: () => events.push("ready"),
   };

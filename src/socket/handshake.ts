@@ -1,0 +1,69 @@
+/**
+ * A connection that a listener with TLS has accepted, until its handshake is over: nobody above may see it before.
+ * Bun has no deadline for that, so it has one here. Made by `listener.ts`, told by Bun, and tells exactly once.
+ */
+import { armDeadline, clearDeadline, type Clock, type TimerHandle } from "../base/clock.ts";
+import type { TLSError } from "../base/errors.ts";
+import type { BunOwner, Wire } from "./endpoint.ts";
+import { handshakeError, handshakeTimedOut, type TlsContext } from "./tls-context.ts";
+
+/** The listener. */
+export interface HandshakeOwner {
+  /** `wire` speaks TLS now, or does not for `failure`, and is closing. `error` is what Bun said of the certificate. */
+  handshakeOver(handshake: Handshake, wire: Wire, failure: TLSError | undefined, error: unknown): void;
+}
+
+export class Handshake implements BunOwner {
+  readonly context: TlsContext;
+  readonly #owner: HandshakeOwner;
+  readonly #wire: Wire;
+  readonly #clock: Clock;
+  #deadline: TimerHandle;
+  #over = false;
+
+  constructor(owner: HandshakeOwner, wire: Wire, context: TlsContext, clock: Clock, timeoutMs: number) {
+    this.#owner = owner;
+    this.#wire = wire;
+    this.context = context;
+    this.#clock = clock;
+    wire.data = this;
+    this.#deadline = armDeadline(clock, undefined, timeoutMs, () => {
+      this.#tell(handshakeTimedOut(), undefined);
+      wire.terminate();
+    });
+  }
+
+  bunSecured(_wire: Wire, ok: boolean, error: unknown): void {
+    this.#tell(this.context.failure(ok, error), error);
+  }
+  bunClosed(error: unknown): void {
+    this.#tell(handshakeError(error ?? { code: "ECONNRESET" }), error);
+  }
+  bunBroke(error: unknown): void {
+    this.#tell(handshakeError(error), error);
+  }
+
+  /** Gives it up without a word. */
+  abandon(): void {
+    this.#finish();
+    this.#wire.terminate();
+  }
+
+  #tell(failure: TLSError | undefined, error: unknown): void {
+    if (this.#over) return;
+    this.#finish();
+    // Bun closes a failed one itself, after the alert that tells the peer why; if it does not, this does.
+    if (failure !== undefined) setImmediate(() => this.#wire.terminate());
+    this.#owner.handshakeOver(this, this.#wire, failure, error);
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#deadline = clearDeadline(this.#clock, this.#deadline);
+  }
+
+  bunOpened(): void {}
+  bunReceived(): void {}
+  bunDrained(): void {}
+  bunEnded(): void {}
+}
