@@ -8,7 +8,7 @@ const files = readdirSync(src, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
   .toSorted();
 /** Beyond this a file is two files. */
-const MAX_LINES = 660;
+const MAX_LINES = 700;
 
 /** The folders that ARCHITECTURE.md's picture of the house has under `src/`. */
 function houseFolders(): string[] {
@@ -33,7 +33,7 @@ describe("src", () => {
     expect([...folders].toSorted()).toEqual(houseFolders().toSorted());
   });
 
-  test.each(houseFolders())("src/%s has no file over 660 lines", (folder) => {
+  test.each(houseFolders())("src/%s has no file over 700 lines", (folder) => {
     const long = files
       .filter((file) => file.startsWith(`${folder}/`))
       .map((file) => ({ file, lines: readFileSync(join(src, file), "utf8").split("\n").length - 1 }))

@@ -13,6 +13,7 @@
  * {@link WriteQueue.stall}ed: the rest moves to memory of its own size, and while it lasts new tails grow
  * 1, 2, 4 … 64 KiB, so that ten queued bytes never hold sixty-four thousand.
  */
+import { queueMemory } from "./queue-memory.ts";
 
 /** Size of a pooled block, and the most that small sends are joined into one write. */
 export const BLOCK_BYTES: number = 64 * 1024;
@@ -127,6 +128,7 @@ export class WriteQueue {
     const head = chunks[this.#head] as Buffer;
     if (this.#headStart < head.length) return;
     this.#sealedBytes -= head.length;
+    queueMemory.bytes -= head.length;
     this.#headStart = 0;
     this.#head++;
     if (this.#head === chunks.length) {
@@ -161,6 +163,7 @@ export class WriteQueue {
     this.#chunks = undefined;
     this.#head = 0;
     this.#headStart = 0;
+    queueMemory.bytes -= this.#sealedBytes;
     this.#sealedBytes = 0;
     this.#stalled = false;
     this.length = 0;
@@ -168,6 +171,7 @@ export class WriteQueue {
 
   #push(chunk: Buffer): void {
     this.#sealedBytes += chunk.length;
+    queueMemory.bytes += chunk.length;
     if (this.#chunks === undefined) this.#chunks = [chunk];
     else this.#chunks.push(chunk);
   }
@@ -188,6 +192,7 @@ export class WriteQueue {
       const size = Math.max(need, SMALLEST_TAIL_BYTES, Math.min((this.#tail?.length ?? 0) * 2, BLOCK_BYTES));
       this.#seal();
       this.#tail = newBlock(size);
+      queueMemory.bytes += size;
       return;
     }
     // The pooled block is full: it is handed to the chunks whole, without a copy, and leaves the pool for good.
@@ -210,7 +215,9 @@ export class WriteQueue {
   }
 
   #dropTail(): void {
-    if (this.#pooled && this.#tail !== undefined && pool.length < POOLED_BLOCKS) pool.push(this.#tail);
+    if (this.#tail === undefined) return;
+    if (!this.#pooled) queueMemory.bytes -= this.#tail.length;
+    else if (pool.length < POOLED_BLOCKS) pool.push(this.#tail);
     this.#tail = undefined;
     this.#pooled = false;
     this.#tailStart = 0;

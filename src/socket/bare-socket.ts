@@ -8,6 +8,7 @@ import { SOCK_STREAM } from "../base/constants.ts";
 import { osError, type OSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import type { ByteRates } from "./throttle.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
 export abstract class BareSocket implements Socket {
@@ -76,6 +77,10 @@ export abstract class BareSocket implements Socket {
     throw osError("EOPNOTSUPP", { syscall: "recvfrom", detail: "a stream has no datagrams" });
   }
 
+  throttle(_rates: ByteRates | undefined): void {
+    throw osError("EOPNOTSUPP", { syscall: "throttle", detail: "no byte rates on this kind of socket" });
+  }
+
   pauseAccepting(): void {
     throw osError("EINVAL", { syscall: "listen", detail: "not listening" });
   }
@@ -100,6 +105,7 @@ export abstract class BareSocket implements Socket {
   abstract shutdown(how: number): void;
   abstract close(): void;
   abstract abort(): void;
+  abstract cut(error: OSError): void;
   abstract takeError(): OSError | undefined;
   abstract getsockname(): Address;
   abstract getpeername(): Address;

@@ -2,7 +2,8 @@
  * A connection that a listener with TLS has accepted, until its handshake is over: nobody above may see it before.
  * Bun has no deadline for that, so it has one here. Made by `listener.ts`, told by Bun, and tells exactly once.
  */
-import { armDeadline, clearDeadline, type Clock, type TimerHandle } from "../base/clock.ts";
+import type { Clock, TimerHandle } from "../base/clock.ts";
+import { armDeadline, clearDeadline } from "../base/deadline.ts";
 import type { TLSError } from "../base/errors.ts";
 import type { BunOwner, Wire } from "./endpoint.ts";
 import { handshakeError, handshakeTimedOut, type TlsContext } from "./tls-context.ts";

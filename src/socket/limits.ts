@@ -11,13 +11,20 @@ export const defaultLimits: StreamLimits = Object.freeze({
   handshakeTimeoutMs: 10_000,
   closeTimeoutMs: 30_000,
   lingerTimeoutMs: 5_000,
+  idleTimeoutMs: Infinity,
+  requestTimeoutMs: Infinity,
+  lifetimeTimeoutMs: Infinity,
 });
+
+/** In many libraries 0 switches these off. Here that is Infinity, and a connection that ends at once is nobody's wish. */
+const NEVER_ZERO: ReadonlySet<string> = new Set(["idleTimeoutMs", "requestTimeoutMs", "lifetimeTimeoutMs"]);
 
 /**
  * The default limits with some replaced. Where the low water mark is not given it is a quarter of the high one; where the
  * high one is not given it is at most half the cap.
  *
- * @throws {ArgumentRangeError} a value that is not a number, is negative, or marks that are not low ≤ high ≤ max
+ * @throws {ArgumentRangeError} a value that is not a number, is negative, or marks that are not low ≤ high ≤ max; 0 for
+ *   `idleTimeoutMs`, `requestTimeoutMs` or `lifetimeTimeoutMs`, where Infinity is no limit
  */
 export function streamLimits(changes: Partial<StreamLimits> = {}): StreamLimits {
   const limits: StreamLimits = { ...defaultLimits, ...changes };
@@ -39,6 +46,9 @@ function check(limits: StreamLimits): void {
   for (const [name, value] of Object.entries(limits)) {
     if (typeof value !== "number" || !(value >= 0)) {
       throw new ArgumentRangeError(`${name}: a number of at least 0, not ${String(value)}`);
+    }
+    if (value === 0 && NEVER_ZERO.has(name)) {
+      throw new ArgumentRangeError(`${name}: a number above 0, not 0; without a limit it is Infinity`);
     }
   }
 }

@@ -29,6 +29,11 @@ export class PlainTail {
     }
     if (this.#done) return false;
     this.#done = true;
+    queue.clear();
     return true;
+  }
+
+  clear(): void {
+    this.#queue.clear();
   }
 }

@@ -15,6 +15,7 @@ import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { OSError, TLSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
+import type { ByteRates } from "./throttle.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
 /** Whoever a socket reports to: the dispatcher that holds it. */
@@ -41,6 +42,12 @@ export interface StreamLimits {
   readonly closeTimeoutMs: number;
   /** Longest wait for the peer's FIN after ours. Default 5 s. */
   readonly lingerTimeoutMs: number;
+  /** Longest time in which nothing moves on a connection: nothing comes, and the peer takes nothing. Default: no limit. */
+  readonly idleTimeoutMs: number;
+  /** Longest time of one request, from `beginRequest()` to `endRequest()`, whatever moves. Default: no limit. */
+  readonly requestTimeoutMs: number;
+  /** Longest time a connection may stand. Default: no limit. */
+  readonly lifetimeTimeoutMs: number;
 }
 
 /** What became of a socket. Each is entered once; the picture is in `stream-socket.ts`. */
@@ -144,7 +151,14 @@ export interface Socket {
    * @throws {TLSError} the options are wrong, or (`PLAINTEXT_BEHIND`) something received has not been read
    */
   startTls(options: TlsOptions): void;
-  /** From now on urgent data is told. Does nothing where a kind of socket has none. */
+  /**
+   * How fast it may read and write from now on; undefined: as fast as it can.
+   *
+   * @throws {ArgumentRangeError} a rate that is none
+   * @throws {OSError} EOPNOTSUPP not a stream
+   */
+  throttle(rates: ByteRates | undefined): void;
+  /** From now on urgent data is told; again: forgets a byte that reading has passed. Nothing where a kind of socket has none. */
   watchUrgent(): void;
   /** The urgent byte, undefined when there is none. @throws {OSError} EOPNOTSUPP this kind of socket has none */
   recvUrgent(): Buffer | undefined;
@@ -157,6 +171,8 @@ export interface Socket {
   close(): void;
   /** Drops what is queued and resets the connection. Returns when the descriptor is released. */
   abort(): void;
+  /** Resets the connection as if it had been lost with `error`, which the observer is told. For who is not its owner. */
+  cut(error: OSError): void;
 
   /** Calls `callback` once the descriptor is released, with the count of accepted bytes that did not get out. */
   whenReleased(callback: (unsentBytes: number) => void): void;

@@ -17,9 +17,11 @@
  * is gone, and what the peer sends is read and thrown away: unread bytes would make the kernel answer our FIN's
  * data with RST. Where the peer's FIN came first, the socket is released at once, for then nothing can be unread.
  */
-import { armDeadline, clearDeadline, type TimerHandle } from "../base/clock.ts";
+import type { TimerHandle } from "../base/clock.ts";
+import { armDeadline, clearDeadline } from "../base/deadline.ts";
 import { SHUT_RD, SHUT_RDWR, SHUT_WR } from "../base/constants.ts";
 import { ArgumentRangeError, osError, type OSError, TLSError } from "../base/errors.ts";
+import { queueMemory } from "../bytes/queue-memory.ts";
 import { ReadBuffer } from "../bytes/read-buffer.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { WriteQueue } from "../bytes/write-queue.ts";
@@ -27,6 +29,7 @@ import { BareSocket } from "./bare-socket.ts";
 import { defaultLimits } from "./limits.ts";
 import { PlainTail } from "./plain-tail.ts";
 import type { SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import { type ByteRates, Throttle } from "./throttle.ts";
 import { handshakeTimedOut } from "./tls-context.ts";
 import { type Flushable, queueFlush } from "./turn.ts";
 
@@ -65,6 +68,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   #paused = false;
   #flushQueued = false;
   #securing: PlainTail | undefined;
+  #throttle: Throttle | undefined;
   /** Bytes that were accepted and did not get out. */
   #unsent = 0;
 
@@ -130,6 +134,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     const waiting = input.length !== 0;
     input.push(chunk);
     this.#observer?.socketReady();
+    if (this.#throttle !== undefined && this.#throttle.received(chunk.length)) this.#pause();
     // Nobody takes the bytes: after the second chunk that was left lying, the peer has to wait.
     if (input.length !== 0 && (waiting || this.#observer === undefined)) this.#pause();
   }
@@ -331,7 +336,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     let taken = 0;
     if (count >= DIRECT_WRITE_BYTES && this.#state === "open") {
       this.flush();
-      if (!this.#blocked && queue.length === 0) {
+      if (!this.#blocked && queue.length === 0 && this.#throttle === undefined) {
         taken = this.wireWrite(bytes, 0, count);
         if (taken < 0) this.#writeFailed();
         else if (taken < count) this.#blocked = true;
@@ -355,6 +360,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.bytesSent += count;
     const queue = this.#queue;
     if (queue.length >= this.limits.highWaterBytes && queue.length > 0) this.#high = true;
+    if (queueMemory.bytes > queueMemory.budget) this.#overBudget();
     if (this.#blocked || this.#state !== "open") return;
     if (queue.blockFilled) this.flush();
     else if (!this.#flushQueued && queue.length > 0) {
@@ -369,14 +375,16 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     const queue = this.#queue;
     let front = queue.front;
     while (front !== undefined) {
-      const length = queue.frontLength;
-      const taken = this.wireWrite(front, queue.start, length);
+      const throttle = this.#throttle;
+      const length = throttle === undefined ? queue.frontLength : throttle.allowance(queue.frontLength);
+      const taken = length === 0 ? 0 : this.wireWrite(front, queue.start, length);
       if (taken < 0) {
         this.#writeFailed();
         return;
       }
+      throttle?.written(taken);
       queue.consume(taken);
-      if (taken < length) {
+      if (taken < length || length === 0) {
         this.#blocked = true;
         queue.stall();
         break;
@@ -436,17 +444,33 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #overflow(count: number): never {
     const queued = this.#queue.length;
-    const error = osError("ENOBUFS", {
-      syscall: "send",
-      detail: `${count} bytes on top of ${queued} queued pass the cap of ${this.limits.maxBufferedBytes}`,
-    });
-    // What is missing must not look like the end of the stream to the peer: RST, not FIN.
+    const { maxBufferedBytes } = this.limits;
+    this.#overflown(`${count} bytes on top of ${queued} queued pass the cap of ${maxBufferedBytes}`);
+  }
+
+  #overBudget(): void {
+    if (queueMemory.relief?.() === true || this.#state === "ended" || this.#state === "closed") return;
+    const { bytes, budget } = queueMemory;
+    this.#overflown(`${bytes} bytes are queued in the process, over its budget of ${budget}`);
+  }
+
+  #overflown(detail: string): never {
+    const error = osError("ENOBUFS", { syscall: "send", detail });
+    this.cut(error);
+    throw error;
+  }
+
+  cut(error: OSError): void {
+    if (this.#state !== "open" && this.#state !== "connecting") {
+      if (this.#state !== "ended") this.abort();
+      return;
+    }
     this.#error = error;
     this.#input.clear();
     this.#end();
+    // What is missing must not look like the end of the stream to the peer: RST, not FIN.
     this.wireTerminate();
     this.#observer?.socketChanged();
-    throw error;
   }
 
   // --- receiving --------------------------------------------------------------------------------------------
@@ -491,9 +515,27 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #resume(): void {
-    if (!this.#paused) return;
+    if (!this.#paused || this.#throttle?.holdsReading === true) return;
     this.#paused = false;
     this.wireResume();
+  }
+
+  override throttle(rates: ByteRates | undefined): void {
+    this.#throttle?.stop();
+    this.#throttle = undefined;
+    if (rates === undefined) {
+      this.#goOn();
+      return;
+    }
+    const mayRead = (): void => {
+      if (this.#input.length === 0) this.#resume();
+    };
+    this.#throttle = new Throttle(rates, this.clock, mayRead, () => this.wireDrained());
+  }
+  // What the throttle that is gone has held back.
+  #goOn(): void {
+    if (this.#input.length === 0) this.#resume();
+    this.wireDrained();
   }
 
   // --- ending -----------------------------------------------------------------------------------------------
@@ -622,8 +664,11 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #drop(): void {
+    this.#throttle?.stop();
+    this.#throttle = undefined;
     this.#unsent += this.bufferedAmount;
     this.#queue.clear();
+    this.#securing?.clear();
     this.#securing = undefined;
   }
 
