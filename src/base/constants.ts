@@ -30,9 +30,25 @@ export const SO_REUSEPORT: number = bsd ? 0x200 : 15;
 
 export const IPPROTO_IP = 0;
 export const IPPROTO_TCP = 6;
+export const IPPROTO_UDP = 17;
 export const IPPROTO_IPV6 = 41;
 export const TCP_NODELAY = 1;
-/** On: an IPv6 listener takes no IPv4 connections. */
+/** Hops a packet may take, 1..255. */
+export const IP_TTL: number = bsd ? 4 : 2;
+/** The same for multicast; 0 does not leave the machine, the default 1 not the network. */
+export const IP_MULTICAST_TTL: number = bsd ? 10 : 33;
+/** On, which is the default: what is sent to a group is also delivered to its members on this machine. */
+export const IP_MULTICAST_LOOP: number = bsd ? 11 : 34;
+/** Linux, datagrams: a send that an ICMP error answered is told also when the socket is not connected. */
+export const IP_RECVERR = 11;
+export const IPV6_UNICAST_HOPS: number = bsd ? 4 : 16;
+/** The number of the interface that multicast leaves by; 0 leaves the choice to the kernel. */
+export const IPV6_MULTICAST_IF: number = bsd ? 9 : 17;
+export const IPV6_MULTICAST_HOPS: number = bsd ? 10 : 18;
+export const IPV6_MULTICAST_LOOP: number = bsd ? 11 : 19;
+/** Linux: {@link IP_RECVERR} for IPv6. */
+export const IPV6_RECVERR = 25;
+/** On: an IPv6 socket takes no IPv4 connections and no IPv4 datagrams. */
 export const IPV6_V6ONLY: number = bsd ? 27 : 26;
 
 /** `shutdown()`: receive no more. */

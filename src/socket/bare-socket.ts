@@ -8,6 +8,7 @@ import { SOCK_STREAM } from "../base/constants.ts";
 import { osError, type OSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import type { Preface } from "./preface.ts";
 import type { ByteRates } from "./throttle.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
@@ -53,6 +54,9 @@ export abstract class BareSocket implements Socket {
   protected abstract readonly unsentBytes: number;
 
   get tls(): TlsSession | undefined {
+    return undefined;
+  }
+  get preface(): Preface | undefined {
     return undefined;
   }
   startTls(_options: TlsOptions): void {

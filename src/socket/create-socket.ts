@@ -11,17 +11,25 @@ export interface SocketOptions {
   readonly family?: number;
   /** `SOCK_STREAM` (default) or `SOCK_DGRAM`. */
   readonly type?: number;
+  /** A listening descriptor this process inherited; family and type are its own. `listen()` begins. Needs the C library. */
+  readonly fd?: number;
   /** Streams: TLS from the first byte. */
   readonly tls?: TlsOptions;
+  /**
+   * Listeners: connections say something in plain before TLS begins (a PROXY header). Accepted sockets then have a
+   * `preface` to read it from, and TLS begins with their `startTls()`. `tls` is only checked. Needs the C library.
+   */
+  readonly preface?: boolean;
 }
 
 /**
  * A new, idle socket.
  *
- * @throws {OSError} EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE
+ * @throws {OSError} EAFNOSUPPORT, EPROTONOSUPPORT, EMFILE; with `fd` EBADF, ENOTSOCK, EINVAL, ENOSYS
  * @throws {TLSError} options that TLS cannot begin with
  */
 export function createSocket(options: SocketOptions = {}): Socket {
-  const { family = AF_INET, type = SOCK_STREAM, tls } = options;
-  return type === SOCK_DGRAM ? UdpSocket.create(family, tls) : TcpSocket.create(family, type, tls);
+  const { family = AF_INET, type = SOCK_STREAM, fd, tls, preface } = options;
+  if (fd !== undefined) return TcpSocket.inherit(fd, tls, preface);
+  return type === SOCK_DGRAM ? UdpSocket.create(family, tls) : TcpSocket.create(family, type, tls, preface);
 }

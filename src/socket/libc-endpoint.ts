@@ -30,12 +30,12 @@ export class LibcEndpoint implements Endpoint {
   #listener: WireListener | undefined;
   #owner: BunOwner | undefined;
 
-  /** @throws {OSError} EMFILE, EAFNOSUPPORT … */
-  constructor(c: Libc, family: number, type: number) {
+  /** @param fd an inherited descriptor, which becomes ours. @throws {OSError} EMFILE, EAFNOSUPPORT … */
+  constructor(c: Libc, family: number, type: number, fd: number = c.socket(family, type)) {
     this.#c = c;
     this.#family = family;
     this.#type = type;
-    this.#fd = c.socket(family, type);
+    this.#fd = fd;
     descriptors.register(this, { c, fd: this.#fd }, this);
   }
 

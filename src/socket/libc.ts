@@ -6,7 +6,7 @@
  * Memory rule of bun:ffi (a broken rule is a crash): every buffer given to C stands over an explicit ArrayBuffer
  * and is held by a field, and the typed array itself is passed, never a cached pointer.
  */
-import { dlopen, FFIType, read, type Pointer } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, ptr as addressOf, read } from "bun:ffi";
 
 import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { AF_INET6, AF_UNIX, SO_ERROR, SOL_SOCKET } from "../base/constants.ts";
@@ -46,6 +46,11 @@ const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const EINPROGRESS = 115;
 const SOCKADDR_BYTES = 128;
+const SO_ATTACH_FILTER = 26;
+const SO_DETACH_FILTER = 27;
+const SO_MEMINFO = 55;
+/** Of the numbers of SO_MEMINFO, <linux/sock_diag.h>, the last one: what was dropped. */
+const SK_MEMINFO_DROPS = 8;
 // <netdb.h> of glibc and musl: the EAI_ numbers a look-up for bind() can end with.
 const EAI: Readonly<Record<number, string>> = {
   [-2]: "ENOTFOUND",
@@ -81,6 +86,11 @@ export class Libc {
   readonly #length: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(4));
   #polled: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(64));
   readonly #pointer: BigUint64Array<ArrayBuffer> = new BigUint64Array(new ArrayBuffer(8));
+  readonly #memInfo: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(4 * (SK_MEMINFO_DROPS + 1)));
+  /** A program of one instruction for the kernel's packet filter, struct sock_filter: return (6), 0 bytes. */
+  readonly #takeNothing: Uint16Array<ArrayBuffer> = new Uint16Array(new ArrayBuffer(8));
+  /** struct sock_fprog: how many instructions, and where. */
+  readonly #program: BigUint64Array<ArrayBuffer> = new BigUint64Array(new ArrayBuffer(16));
 
   private constructor(symbols: unknown) {
     this.#c = symbols as Symbols;
@@ -194,6 +204,27 @@ export class Libc {
     own.set(bytes);
     const sent = Number(this.#c.send(fd, own, own.length, MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL));
     return sent < 0 ? this.#fail("send") : sent;
+  }
+
+  /**
+   * Has the kernel drop what comes to a datagram socket, or take it again, by a packet filter that lets nothing pass
+   * (socket(7), SO_ATTACH_FILTER). @returns whether it does, which a machine short of memory may refuse
+   */
+  refuseDatagrams(fd: number, refuse: boolean): boolean {
+    if (!refuse) return this.#c.setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, this.#int, 4) === 0;
+    this.#takeNothing[0] = 6;
+    this.#program[0] = 1n;
+    this.#program[1] = BigInt(addressOf(this.#takeNothing));
+    return this.#c.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, this.#program, 16) === 0;
+  }
+
+  /** How many datagrams the kernel has dropped on `fd`: no room in its buffer, broken, or refused. */
+  droppedDatagrams(fd: number): number {
+    const { byteLength } = this.#memInfo;
+    this.#length[0] = byteLength;
+    const failed = this.#c.getsockopt(fd, SOL_SOCKET, SO_MEMINFO, this.#memInfo, this.#length) < 0;
+    // A kernel before 4.12 does not tell.
+    return failed || this.#length[0] < byteLength ? 0 : (this.#memInfo[SK_MEMINFO_DROPS] ?? 0);
   }
 
   /** close(2). Only for descriptors that Bun does not own. */

@@ -3,9 +3,10 @@
  * `udp.ts`; Bun does the work.
  */
 import { ArgumentRangeError, ArgumentTypeError, osError, toOSError } from "../base/errors.ts";
+import { BareSocket } from "./bare-socket.ts";
 import type { BunUdpSocket } from "./udp-wire.ts";
 
-export abstract class Multicast {
+export abstract class Multicast extends BareSocket {
   /** Bun's socket, made if need be. @throws {OSError} EBADF */
   protected abstract openBun(syscall: string): BunUdpSocket;
 

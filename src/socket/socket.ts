@@ -15,6 +15,7 @@ import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { OSError, TLSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
+import type { Preface } from "./preface.ts";
 import type { ByteRates } from "./throttle.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
@@ -75,6 +76,11 @@ export interface Socket {
   readonly clock: Clock;
   /** The TLS session: undefined on a plain socket, and until the handshake has succeeded. */
   readonly tls: TlsSession | undefined;
+  /**
+   * Accepted by a listener that was made with `preface: true`: reads what the peer says before its TLS handshake, and no
+   * byte more; `readReady` stays false, the observer is told all the same. Gone with `startTls()`.
+   */
+  readonly preface: Preface | undefined;
   /** The client's address where a proxy in front of us named it; undefined when the peer is the client. */
   origin: Address | undefined;
 

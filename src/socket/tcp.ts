@@ -6,7 +6,7 @@
 import dns from "node:dns/promises";
 
 import { type Address, addressDetails, checkAddress, sameAddress, type Target } from "../base/address.ts";
-import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
+import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SO_TYPE, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, osError, toOSError, type OSError, TLSError } from "../base/errors.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
@@ -15,6 +15,7 @@ import { type Libc, libc } from "./libc.ts";
 import { Listener, type ListenerOwner } from "./listener.ts";
 import { Parked } from "./parked.ts";
 import { PlainEndpoint } from "./plain-endpoint.ts";
+import { type Preface, PrefaceReader } from "./preface.ts";
 import type { Socket } from "./socket.ts";
 import { tlsHandlers } from "./bun-handlers.ts";
 import { StreamSocket } from "./stream-socket.ts";
@@ -24,6 +25,9 @@ import { type Secured, TlsState } from "./tls-session.ts";
 import { type UrgentSocket, UrgentWatch } from "./urgent.ts";
 
 let urgentWatch: UrgentWatch | undefined;
+// Only asked where there is a C library, which is on Linux.
+const SO_ACCEPTCONN = 30;
+const SO_DOMAIN = 39;
 /** How many looks at a connect under way fit into the deadline of the handshake that follows it. */
 const LOOKS = 8;
 
@@ -38,6 +42,10 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   #urgent = false;
   #tlsOptions: TlsOptions | undefined;
   #tls: TlsState | undefined;
+  /** Listening: connections begin with something before TLS … */
+  #wantsPreface = false;
+  /** … which is read so. */
+  #preface: PrefaceReader | undefined;
   /** The name that connect() was given, for a certificate to be held against. */
   #host = "";
   // Bun forgets it when the connection is over, and handleClose() may still ask.
@@ -56,7 +64,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
    * @throws {OSError} EAFNOSUPPORT family, EPROTONOSUPPORT type, EMFILE
    * @throws {TLSError} options that TLS cannot begin with
    */
-  static create(family: number, type: number = SOCK_STREAM, tls?: TlsOptions): TcpSocket {
+  static create(family: number, type: number = SOCK_STREAM, tls?: TlsOptions, preface = false): TcpSocket {
     if (family !== AF_INET && family !== AF_INET6 && family !== AF_UNIX) {
       throw osError("EAFNOSUPPORT", { syscall: "socket", detail: `no address family ${String(family)}` });
     }
@@ -64,15 +72,42 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       throw osError("EPROTONOSUPPORT", { syscall: "socket", detail: `no socket type ${String(type)}` });
     }
     const socket = new TcpSocket(family);
-    if (tls !== undefined) {
-      // What is wrong with them is told now, as far as it does not depend on which end this will be.
-      if (tls?.key === undefined) TlsContext.client(tls);
-      else TlsContext.server(tls);
-      socket.#tlsOptions = tls;
-    }
+    socket.#wantTls(tls, preface);
     const c = libc();
     socket.#endpoint = c === undefined ? new PlainEndpoint(family) : new LibcEndpoint(c, family, type);
     return socket;
+  }
+
+  /**
+   * A socket around a listening descriptor that this process was given; it owns it from now on. `listen()` begins.
+   *
+   * @throws {OSError} ENOTSOCK, EBADF, EINVAL not a listening stream; ENOSYS without the C library
+   * @throws {TLSError} options that TLS cannot begin with
+   */
+  static inherit(fd: number, tls?: TlsOptions, preface = false): TcpSocket {
+    const c = libc();
+    if (c === undefined)
+      throw osError("ENOSYS", { syscall: "listen", detail: "a descriptor needs the C library" });
+    const listens = c.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN) !== 0;
+    if (!listens || c.getsockopt(fd, SOL_SOCKET, SO_TYPE) !== SOCK_STREAM) {
+      throw osError("EINVAL", { syscall: "listen", detail: `descriptor ${fd} does not listen for streams` });
+    }
+    const family = c.getsockopt(fd, SOL_SOCKET, SO_DOMAIN);
+    const socket = new TcpSocket(family);
+    socket.#wantTls(tls, preface);
+    socket.#endpoint = new LibcEndpoint(c, family, SOCK_STREAM, fd);
+    return socket;
+  }
+
+  // What is wrong with the options is told now, as far as it does not depend on which end this will be.
+  #wantTls(tls: TlsOptions | undefined, preface: boolean): void {
+    if (tls !== undefined) {
+      if (tls?.key === undefined) TlsContext.client(tls);
+      else TlsContext.server(tls);
+      if (!preface) this.#tlsOptions = tls;
+    }
+    if (preface) PrefaceReader.check();
+    this.#wantsPreface = preface;
   }
 
   /** For the listener: the socket of a connection it accepted. */
@@ -83,7 +118,17 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     // Asked now: Bun forgets the address when the peer is gone.
     socket.#peer = this.family === AF_UNIX ? "" : [wire.remoteAddress ?? "", wire.remotePort ?? 0];
     socket.#name = this.#nameOfAccepted(wire);
+    if (this.#wantsPreface) socket.#beginPreface(wire);
     return socket;
+  }
+
+  // Inside Bun's `open`: nothing has been read yet, and nothing will be.
+  #beginPreface(wire: Wire): void {
+    wire.pause();
+    this.#preface = PrefaceReader.begin(wire.fd, () => this.observer?.socketReady());
+  }
+  override get preface(): Preface | undefined {
+    return this.#preface;
   }
 
   // Nearly all connections of a listener have the same name, and a unix socket's is always the listener's: it is shared.
@@ -255,6 +300,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     return false;
   }
   bunClosed(error: unknown): void {
+    this.#preface?.end();
+    this.#preface = undefined;
     this.#wire = undefined;
     this.#watch?.delete(this);
     const connecting = this.pending;
@@ -285,6 +332,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const accepted = wire.listener !== undefined && wire.listener !== null;
     const tls = new TlsState(accepted ? TlsContext.server(options) : TlsContext.client(options));
     this.#unpark();
+    this.#preface?.end();
+    this.#preface = undefined;
     this.startSecuring(() => this.#upgrade(tls));
     this.#tls = tls;
   }
@@ -372,7 +421,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#wire?.pause();
   }
   protected wireResume(): void {
-    this.#wire?.resume();
+    if (this.#preface === undefined) this.#wire?.resume();
   }
   // TCP's end() is a bare close(2).
   protected wireClose(): void {
@@ -383,6 +432,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
 
   protected override wireReleased(): void {
+    this.#preface?.end();
+    this.#preface = undefined;
     this.#listener?.close();
     this.#endpoint?.close();
     this.#endpoint = undefined;
@@ -441,6 +492,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   override watchUrgent(): void {
     const c = libc();
     if (c === undefined || this.family === AF_UNIX || this.#wireFd() < 0) return;
+    if (this.#urgent) this.#urgent = c.urgent([this.#wireFd()]).length > 0;
     this.#watch = urgentWatch ??= new UrgentWatch(c);
     this.#watch.add(this);
   }
