@@ -1,10 +1,12 @@
 /** asynchat's `async_chat`: the core's `AsyncChat` with Python's names, and its list of collected data. */
-import { ArgumentTypeError } from "../base/errors.ts";
+import { ArgumentTypeError, BlockingIOError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import { AsyncChat, type Terminator } from "../dispatcher/async-chat.ts";
 import type { HookResult } from "../dispatcher/dispatch.ts";
 import type { ProducerSource } from "../dispatcher/producer.ts";
 import { type Named, pythonNames } from "./dispatcher.ts";
+
+const EMPTY: Buffer = Buffer.alloc(0);
 
 const NamedChat: Named<typeof AsyncChat> = pythonNames(AsyncChat);
 
@@ -59,9 +61,10 @@ export class async_chat extends NamedChat {
     return super.getTerminator();
   }
 
-  /** `AsyncChat.pushWithProducer()` */
-  push_with_producer(producer: ProducerSource): void {
-    super.pushWithProducer(producer);
+  /** `AsyncChat.pushWithProducer()`; text and bytes are pushed as they are, as Python's queue takes them. */
+  push_with_producer(producer: ProducerSource | SendData): void {
+    if (isData(producer)) this.push(producer);
+    else super.pushWithProducer(producer);
   }
   /** `AsyncChat.closeWhenDone()` */
   close_when_done(): void {
@@ -78,6 +81,15 @@ export class async_chat extends NamedChat {
   override handle_read(): HookResult {
     this.acInBufferSize = this.ac_in_buffer_size;
     return super.handle_read();
+  }
+  // Python's handle_read() takes BlockingIOError, which a socket of the program's own may throw, for nothing to read.
+  override recv(size?: number, flags?: number): Buffer {
+    try {
+      return super.recv(size, flags);
+    } catch (error) {
+      if (error instanceof BlockingIOError) return EMPTY;
+      throw error;
+    }
   }
   // All that was pushed and produced goes through here.
   override send(data: SendData, flags?: number): number {
@@ -98,6 +110,11 @@ async_chat.prototype.ac_in_buffer_size = 65_536;
 async_chat.prototype.ac_out_buffer_size = 65_536;
 async_chat.prototype.use_encoding = false;
 async_chat.prototype.encoding = "latin1";
+
+function isData(value: ProducerSource | SendData): value is SendData {
+  if (typeof value === "string" || ArrayBuffer.isView(value)) return true;
+  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+}
 
 // Buffer.from() would send other bytes instead of what an encoding lacks; Python raises UnicodeEncodeError.
 function encode(text: string, encoding: BufferEncoding): Buffer {

@@ -69,6 +69,7 @@ const WATCHED = [
   ["handleWrite", "handle_write"],
   ["handleWriteEvent", "handle_write_event"],
   ["handleExpt", "handle_expt"],
+  ["handleExptEvent", "handle_expt_event"],
 ] as const;
 
 /** Gives `Base` Python's names. */
@@ -208,6 +209,16 @@ export function pythonNames<Base extends typeof Dispatcher>(Base: Base): Named<B
   Names.prototype.ignore_log_types = Dispatcher.ignoreLogTypes;
   Names.prototype.debug = false;
   Names.prototype.family_and_type = undefined;
+  // asyncore does not have these, and its programs name fields so: one that assigns such a field has it.
+  for (const name of ["opened", "closed"] as const) {
+    const inherited = Object.getOwnPropertyDescriptor(Dispatcher.prototype, name);
+    Object.defineProperty(Names.prototype, name, {
+      ...inherited,
+      set(value: unknown) {
+        Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+      },
+    });
+  }
   // Only the class that has a hook of its own is to pay for it.
   for (const [hook, name] of WATCHED) {
     nameHook(Names.prototype[hook], name, Names.prototype[name], Core.prototype[hook]);

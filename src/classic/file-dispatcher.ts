@@ -1,4 +1,7 @@
 /** asyncore's `file_dispatcher` and `file_wrapper`: the core's `FileDispatcher` and its socket, with Python's names. */
+import { fstatSync } from "node:fs";
+
+import { osError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import type { Dispatcher } from "../dispatcher/dispatcher.ts";
@@ -27,6 +30,10 @@ export class file_dispatcher extends NamedFile {
 
 /** A descriptor in the clothes of a socket. `recv()` gives undefined when there is nothing now, empty bytes at the end. */
 export class file_wrapper extends FileSocket {
+  /** The duplicate, -1 once it is closed. */
+  get fd(): number {
+    return this.fileno();
+  }
   /** `recv()` */
   read(size?: number): Buffer | undefined {
     return this.recv(size);
@@ -34,5 +41,25 @@ export class file_wrapper extends FileSocket {
   /** `send()` */
   write(data: SendData): number {
     return this.send(data);
+  }
+  /**
+   * Closes the duplicate. May be called again.
+   *
+   * @throws {OSError} EBADF when somebody else has closed it; not where a channel uses it, as in Python
+   */
+  override close(): void {
+    const gone = this.observer === undefined && this.fd >= 0 && !isOpen(this.fd);
+    super.close();
+    if (gone) throw osError("EBADF", { syscall: "close" });
+  }
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd);
+    return true;
+  } catch {
+    // fstat(2) fails for no other reason that a descriptor has.
+    return false;
   }
 }

@@ -7,7 +7,7 @@ import { closeAll, loop as coreLoop, poll as corePoll } from "../dispatcher/loop
 
 /** Python's keyword arguments of {@link loop}. */
 export interface LoopArguments {
-  readonly timeout?: number | undefined;
+  readonly timeout?: number | null | undefined;
   readonly use_poll?: boolean | undefined;
   readonly map?: ChannelMap | null | undefined;
   readonly count?: number | null | undefined;
@@ -16,31 +16,34 @@ export interface LoopArguments {
 /**
  * The core's `loop()`. Python's `loop(count=3)` is `loop({ count: 3 })`.
  *
- * @param timeout longest wait of one pass in seconds
+ * @param timeout longest wait of one pass in seconds; null: as long as it takes
  * @throws {ExitNow} which a hook threw
  */
 export async function loop(
-  timeout: number | LoopArguments = 30,
+  timeout: number | null | LoopArguments = 30,
   use_poll: boolean = false,
   map?: ChannelMap | null,
   count?: number | null,
 ): Promise<void> {
-  const given = typeof timeout === "number" ? { timeout, use_poll, map, count } : timeout;
+  const given = typeof timeout === "number" || timeout === null ? { timeout, use_poll, map, count } : timeout;
   await coreLoop({
-    timeout: given.timeout ?? 30,
+    timeout: seconds(given.timeout === undefined ? 30 : given.timeout),
     usePoll: given.use_poll ?? false,
     ...(given.map ? { map: given.map } : {}),
     ...(typeof given.count === "number" ? { count: given.count } : {}),
   });
 }
 
-/** The core's `poll()`: one pass, all reads before all writes. */
-export async function poll(timeout: number = 0, map?: ChannelMap | null): Promise<void> {
-  await corePoll(timeout, map ?? undefined);
+// select(2) and poll(2) have no end where Python says None.
+const seconds = (timeout: number | null): number => timeout ?? Infinity;
+
+/** The core's `poll()`: one pass, all reads before all writes. `null`: waits as long as it takes. */
+export async function poll(timeout: number | null = 0, map?: ChannelMap | null): Promise<void> {
+  await corePoll(seconds(timeout), map ?? undefined);
 }
 
 /** One pass as with poll(2): each channel's events together. */
-export async function poll2(timeout: number = 0, map?: ChannelMap | null): Promise<void> {
+export async function poll2(timeout: number | null = 0, map?: ChannelMap | null): Promise<void> {
   await loop(timeout, true, map, 1);
 }
 

@@ -154,20 +154,28 @@ describe("dispatcher", () => {
   test("the error comes to handle_error(), whose default logs it and calls handle_close()", () => {
     const map = new ChannelMap();
     class Failing extends asyncore.dispatcher {
-      closed = 0;
+      closes = 0;
       override handle_read(): void {
         throw new Error("mine");
       }
       override handle_close(): void {
-        this.closed++;
+        this.closes++;
       }
     }
     const channel = new Failing(null, map);
     channel.create_socket();
     const lines = written(() => asyncore.read(channel));
     expect(lines.join("")).toMatch(/^error: uncaptured exception, closing channel <Failing .*\(Error:mine /);
-    expect(channel.closed).toBe(1);
+    expect(channel.closes).toBe(1);
     channel.close();
+  });
+
+  test("a program may assign fields that asyncore leaves free: opened, closed", () => {
+    const channel = new asyncore.dispatcher(null, new ChannelMap());
+    expect(Object.keys(channel)).not.toContain("closed");
+    expect(channel.closed).toBeInstanceOf(Promise);
+    Object.assign(channel, { opened: 1, closed: false });
+    expect([channel.opened, channel.closed] as unknown[]).toEqual([1, false]);
   });
 
   test("ignore_log_types is a class's, on its prototype or as a field, and an instance's", () => {
