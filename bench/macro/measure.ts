@@ -6,6 +6,7 @@
 import { EchoLoad } from "./clients/echo.ts";
 import { measureIdle } from "./clients/idle.ts";
 import { LinesLoad } from "./clients/lines.ts";
+import { measurePasses } from "./clients/passes.ts";
 import { measureInSlices } from "./slices.ts";
 import type { RoundRequest, RoundResult } from "./workload.ts";
 
@@ -23,5 +24,7 @@ async function round(): Promise<RoundResult> {
       return measureInSlices(servers, client.connections, () => new LinesLoad(client), timing);
     case "idle":
       return measureIdle(servers, client);
+    case "passes":
+      return measurePasses(servers, client.channels, timing);
   }
 }

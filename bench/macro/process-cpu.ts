@@ -1,12 +1,14 @@
 /**
- * CPU time and memory of another process, from Linux's /proc. Totals come from each thread's schedstat (nanoseconds)
- * where the kernel keeps it, else from stat; the split into user and system is stat's, whose unit is a hundredth of
- * a second. Read at both ends of a window only: it must not disturb what runs in between.
+ * CPU time, memory and descriptors of a process, from Linux's /proc. CPU totals come from each thread's schedstat
+ * (nanoseconds) where the kernel keeps it, else from stat; the split into user and system is stat's, whose unit is a
+ * hundredth of a second. Read at both ends of a window only: it must not disturb what runs in between.
  */
 import { readdirSync, readFileSync } from "node:fs";
 
 // USER_HZ is 100 in every Linux ABI that Bun runs on.
 const US_PER_TICK = 10_000;
+/** Descriptors that a process needs for itself. */
+const RESERVED_DESCRIPTORS = 200;
 
 /** Microseconds. `threads` holds each live thread's total. */
 export interface CpuReading {
@@ -51,6 +53,12 @@ export function peakRss(pid: number): number {
 /** How many descriptors the process has open. */
 export function openDescriptors(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** How many descriptors this process, and one that it starts, may open for connections. */
+export function sparedDescriptors(): number {
+  const line = /^Max open files\s+(\d+)/mu.exec(readFileSync("/proc/self/limits", "latin1"));
+  return (line === null ? Infinity : Number(line[1])) - RESERVED_DESCRIPTORS;
 }
 
 function schedstat(path: string): number | undefined {

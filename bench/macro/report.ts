@@ -93,8 +93,9 @@ function ratios(samples: Samples, baseline: Samples, figure: string): Spread | u
 }
 
 export function printEnvironment(environment: Environment, quick: boolean): void {
-  const { bun, node, kernel, cpu, load, pinned, unpinned } = environment;
-  console.log(`Bun ${bun}${node === undefined ? "" : `, Node ${node}`}, Linux ${kernel}, ${cpu}`);
+  const { bun, node, python, kernel, cpu, load, pinned, unpinned } = environment;
+  const others = `${node === undefined ? "" : `, Node ${node}`}${python === undefined ? "" : `, CPython ${python}`}`;
+  console.log(`Bun ${bun}${others}, Linux ${kernel}, ${cpu}`);
   console.log(
     pinned === undefined
       ? `Not pinned (${unpinned ?? ""}): the scheduler moves server and generator, expect more spread.`
@@ -116,10 +117,12 @@ export function printSummary(summary: Summary, workload: Workload): void {
   const rows = Object.entries(summary.peers).map(([name, { figures, ratio }]) => [
     name,
     ...workload.columns.map(({ figure, digits, per = 1 }) => {
-      const value = (figures[figure]?.median ?? Number.NaN) / per;
+      const median = figures[figure]?.median;
+      if (median === undefined) return "-";
+      const value = median / per;
       return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
     }),
-    ratio === undefined ? "1" : ratio.median.toFixed(2),
+    name === workload.baseline ? "1" : (ratio?.median.toFixed(2) ?? "-"),
   ]);
   printTable([header, ...rows]);
 
@@ -133,7 +136,7 @@ export function printSummary(summary: Summary, workload: Workload): void {
   }
   for (const { target, measured, verdict } of summary.targets) {
     const what = target.against === undefined ? target.figure : `${target.figure} / ${target.against}`;
-    const value = measured.median.toFixed(target.against === undefined ? 0 : 3);
+    const value = measured.median.toFixed(measured.median < 100 ? 3 : 0);
     console.log(`  target: ${target.peer} ${what} ${target.bound} ${target.value}: ${value}, ${verdict}`);
   }
   for (const note of summary.notes) console.log(`  note: ${note}`);

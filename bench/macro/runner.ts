@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, tmpdir } from "node:os";
 import path from "node:path";
 
+import { findRuntimes, MISSING } from "./runtimes.ts";
 import type { Figures, Peer, RoundRequest, RoundResult, Timing, Workload } from "./workload.ts";
 
 const peersFolder = path.join(import.meta.dir, "../peers");
@@ -24,7 +25,9 @@ export interface WorkloadResult {
 /** The machine, for the head of the report. */
 export interface Environment {
   readonly bun: string;
+  /** Versions; undefined where there is none. */
   readonly node: string | undefined;
+  readonly python: string | undefined;
   readonly kernel: string;
   readonly cpu: string;
   readonly load: number;
@@ -36,7 +39,7 @@ export interface Environment {
 
 export class Runner {
   readonly environment: Environment;
-  readonly #node: string | null = Bun.which("node");
+  readonly #runtimes = findRuntimes();
   readonly #bundles = new Map<string, string>();
 
   constructor() {
@@ -49,8 +52,8 @@ export class Runner {
         : undefined;
     this.environment = {
       bun: Bun.version,
-      node:
-        this.#node === null ? undefined : Bun.spawnSync([this.#node, "--version"]).stdout.toString().trim(),
+      node: this.#runtimes.node?.version,
+      python: this.#runtimes.python?.version,
       kernel: release(),
       cpu: `${allowed.length} x ${cpus()[0]?.model ?? "unknown"}`,
       load: loadavg()[0] ?? 0,
@@ -63,9 +66,11 @@ export class Runner {
   async run(workload: Workload, rounds: number, timing: Timing): Promise<WorkloadResult> {
     const notes = new Set<string>();
     const broken: string[] = [];
-    const peers = workload.peers.filter((peer) => peer.runtime !== "node" || this.#node !== null);
+    const peers: Peer[] = [];
     for (const peer of workload.peers) {
-      if (!peers.includes(peer)) notes.add(`${peer.name} was left out: no node on PATH`);
+      const { name, runtime = "bun" } = peer;
+      if (runtime === "bun" || this.#runtimes[runtime] !== undefined) peers.push(peer);
+      else notes.add(`${name} was left out: ${MISSING[runtime]}`);
     }
     const samples = new Map<string, (Figures | undefined)[]>(peers.map((peer) => [peer.name, []]));
     for (let round = 0; round < rounds; round++) {
@@ -107,9 +112,12 @@ export class Runner {
     }
   }
 
-  async #commandOf(peer: Peer): Promise<string[]> {
-    const program = path.join(peersFolder, peer.program);
-    if (peer.runtime !== "node") return [process.execPath, program];
+  async #commandOf({ program: file, runtime = "bun" }: Peer): Promise<string[]> {
+    const program = path.join(peersFolder, file);
+    if (runtime === "bun") return [process.execPath, program];
+    const interpreter = this.#runtimes[runtime]?.program ?? runtime;
+    // Its own words about asyncore's end would be all that a reader sees.
+    if (runtime === "python") return [interpreter, "-W", "ignore", program];
     // Node does not run TypeScript everywhere: it gets the same source, bundled.
     let bundle = this.#bundles.get(program);
     if (bundle === undefined) {
@@ -118,7 +126,7 @@ export class Runner {
       await Bun.write(bundle, (await built.outputs[0]?.text()) ?? "");
       this.#bundles.set(program, bundle);
     }
-    return [this.#node ?? "node", "--expose-gc", bundle];
+    return [interpreter, "--expose-gc", bundle];
   }
 
   /** Removes what was made for Node. */

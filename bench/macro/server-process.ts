@@ -1,5 +1,5 @@
 /**
- * A server under test: started, asked for its port, asked for its memory, stopped, all within deadlines. It is the
+ * A server under test: started, asked for its port, told what to do, stopped, all within deadlines. It is the
  * child of the measuring process, so it ends with it. What a server does that it should not becomes an Error here.
  */
 import type { MemoryReport } from "../peers/life.ts";
@@ -30,11 +30,15 @@ export class ServerProcess {
     return this.#port;
   }
 
+  /** Gives the command and waits for the answer. @throws {Error} when it ends, or none comes within the deadline */
+  async ask(command: string): Promise<unknown> {
+    void this.#child.stdin.write(`${command}\n`);
+    void this.#child.stdin.flush();
+    return JSON.parse(await this.#nextLine(`the answer to ${command}`));
+  }
   /** Memory after a full collection. */
   async memory(): Promise<MemoryReport> {
-    void this.#child.stdin.write("memory\n");
-    void this.#child.stdin.flush();
-    return JSON.parse(await this.#nextLine("its memory")) as MemoryReport;
+    return (await this.ask("memory")) as MemoryReport;
   }
 
   /** Closes its standard input and waits. @throws {Error} when it had ended before, fails, or does not end */

@@ -16,7 +16,11 @@ export type ClientJob =
       readonly packetsInFlight: number;
     }
   /** Connections are opened and left alone; memory is the figure. */
-  | { readonly kind: "idle"; readonly connections: number };
+  | { readonly kind: "idle"; readonly connections: number }
+  /** The server makes passes of its loop over so many idle channels, one number of them after the other. */
+  | { readonly kind: "passes"; readonly channels: readonly number[] };
+
+export type Runtime = "bun" | "node" | "python";
 
 /** A server program. */
 export interface Peer {
@@ -24,8 +28,8 @@ export interface Peer {
   /** File name in `bench/peers/`. */
   readonly program: string;
   readonly args?: readonly string[];
-  /** Default: the Bun that runs the bench. `node`: the one on PATH; without one the peer is left out. */
-  readonly runtime?: "bun" | "node";
+  /** Default: the Bun that runs the bench. Where there is no other one, its peers are left out; see `runtimes.ts`. */
+  readonly runtime?: Runtime;
 }
 
 /** What one run of one peer brought, by name. */

@@ -13,6 +13,25 @@ const nodeNetLines: Peer = { name: "node:net on Bun", program: "node-net-lines.t
 const nodeLines: Peer = { name: "node:net on Node", program: "node-net-lines.ts", runtime: "node" };
 const asyncoreLines: Peer = { name: "asyncore", program: "asyncore-lines.ts" };
 
+const asyncoreChat: Peer = { name: "asyncore", program: "asyncore-chat.ts" };
+const asyncorePollChat: Peer = { name: "asyncore loop()", program: "asyncore-chat.ts", args: ["--poll"] };
+
+const pythonPeer = (name: string, program: string, ...args: readonly string[]): Peer => ({
+  name,
+  program,
+  args,
+  runtime: "python",
+});
+const pythonEcho: Peer = pythonPeer("CPython, select", "cpython-echo.py");
+const pythonPollEcho: Peer = pythonPeer("CPython, poll", "cpython-echo.py", "--poll");
+const pythonLines: Peer = pythonPeer("CPython, select", "cpython-lines.py");
+const pythonPollLines: Peer = pythonPeer("CPython, poll", "cpython-lines.py", "--poll");
+const pythonPasses: Peer = pythonPeer("CPython, select", "cpython-passes.py");
+const pythonPollPasses: Peer = pythonPeer("CPython, poll", "cpython-passes.py", "--poll");
+
+const idlePasses: Peer = { name: "asyncore", program: "asyncore-passes.ts" };
+const askedPasses: Peer = { name: "asyncore, asked", program: "asyncore-passes.ts", args: ["--asked"] };
+
 const trafficColumns: readonly Column[] = [
   { figure: "messagesPerSecond", title: "messages/s", digits: 0 },
   { figure: "bytesPerSecond", title: "MB/s", digits: 1, per: 1e6 },
@@ -32,6 +51,14 @@ const idleColumns: readonly Column[] = [
   { figure: "peakRssBytes", title: "peak RSS MB", digits: 1, per: 1e6 },
 ];
 
+const passColumns: readonly Column[] = [
+  { figure: "usPerPass0", title: "us/pass with 0", digits: 1 },
+  { figure: "usPerPass1000", title: "1,000", digits: 1 },
+  { figure: "usPerPass10000", title: "10,000 channels", digits: 1 },
+  { figure: "nsPerChannel", title: "ns/channel", digits: 1 },
+  { figure: "growth", title: "most : 0", digits: 2 },
+];
+
 const cpuAtMost = (value: number, peer = asyncoreEcho): Target => ({
   peer: peer.name,
   figure: "cpuUsPerMessage",
@@ -39,8 +66,8 @@ const cpuAtMost = (value: number, peer = asyncoreEcho): Target => ({
   bound: "at most",
   value,
 });
-const throughputAtLeast = (value: number, against: Peer): Target => ({
-  peer: asyncoreLines.name,
+const throughputAtLeast = (value: number, against: Peer, peer = asyncoreLines): Target => ({
+  peer: peer.name,
   figure: "messagesPerSecond",
   against: against.name,
   bound: "at least",
@@ -94,6 +121,52 @@ export const workloads: readonly Workload[] = [
       throughputAtLeast(8, nodeNetLines),
       throughputAtLeast(8, nodeLines),
     ],
+    rounds: 5,
+  },
+  {
+    name: "poll64",
+    about:
+      "64-byte echo on 50 connections: hooks in Bun's callbacks, in await loop(), and in CPython's loop()",
+    client: { kind: "echo", connections: 50, bytes: 64 },
+    peers: [asyncoreEcho, asyncorePollEcho, pythonEcho, pythonPollEcho],
+    baseline: asyncoreEcho.name,
+    figure: "cpuUsPerMessage",
+    columns: trafficColumns,
+    targets: [
+      {
+        peer: asyncorePollEcho.name,
+        figure: "cpuUsPerMessage",
+        against: asyncoreEcho.name,
+        bound: "at most",
+        value: 1.3,
+      },
+    ],
+    rounds: 7,
+  },
+  {
+    name: "chat",
+    about: "packets of 16 lines of 32 bytes on 50 connections, a terminator and one push() per line",
+    client: { kind: "lines", connections: 50, linesPerPacket: 16, lineBytes: 32, packetsInFlight: 4 },
+    peers: [pythonLines, pythonPollLines, asyncorePollChat, asyncoreChat],
+    baseline: pythonLines.name,
+    figure: "messagesPerSecond",
+    columns: trafficColumns,
+    targets: [asyncoreChat, asyncorePollChat].flatMap((peer) => [
+      throughputAtLeast(5, pythonLines, peer),
+      throughputAtLeast(5, pythonPollLines, peer),
+    ]),
+    rounds: 5,
+  },
+  {
+    name: "passes",
+    about: "one pass of poll() over idle channels, with nothing to wait for",
+    client: { kind: "passes", channels: [0, 1000, 10_000] },
+    quickClient: { kind: "passes", channels: [0, 1000] },
+    peers: [idlePasses, askedPasses, pythonPasses, pythonPollPasses],
+    baseline: idlePasses.name,
+    figure: "usPerPass1000",
+    columns: passColumns,
+    targets: [{ peer: idlePasses.name, figure: "growth", bound: "at most", value: 1.25 }],
     rounds: 5,
   },
   {

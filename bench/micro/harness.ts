@@ -1,7 +1,7 @@
 /**
  * What every micro bench file uses: `bench` registers a function after having run it until the JIT is done with it,
- * for mitata's own warm-up is too short for that and the first bench of a file would pay for all; `finish` is the
- * file's last line, runs what was registered and writes the figures where `run-all.ts` asked.
+ * for mitata's own warm-up is too short for that and the first bench of a file would pay for all; `finish` runs what
+ * was registered, writes the figures where `run-all.ts` asked, and returns them to files with a table of their own.
  */
 import { bench as register, run } from "mitata";
 
@@ -12,15 +12,13 @@ const WARMUP_MS = 150;
 export async function bench(name: string, body: () => unknown): Promise<void> {
   const end = performance.now() + WARMUP_MS;
   while (performance.now() < end) {
-    for (let count = 0; count < 100; count++) {
-      const result = body();
-      if (result instanceof Promise) await result;
-    }
+    const result = body();
+    if (result instanceof Promise) await result;
   }
   register(name, body);
 }
 
-export async function finish(): Promise<void> {
+export async function finish(): Promise<readonly MicroFigures[]> {
   const { benchmarks } = await run({ throw: true });
   const figures: MicroFigures[] = [];
   for (const { runs } of benchmarks) {
@@ -32,4 +30,5 @@ export async function finish(): Promise<void> {
   }
   const file = process.argv[2];
   if (file !== undefined) await Bun.write(file, JSON.stringify(figures));
+  return figures;
 }

@@ -37,7 +37,7 @@ export async function runMicro(names: readonly string[]): Promise<MicroResult[]>
       [process.execPath, path.join(import.meta.dir, name + SUFFIX), figuresFile.name ?? ""],
       {
         stdio: ["ignore", "inherit", "inherit"],
-        timeout: 60_000,
+        timeout: 120_000,
       },
     );
     const code = await child.exited;

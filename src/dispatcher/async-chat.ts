@@ -15,6 +15,8 @@ import { type ProducerSource, type Pull, pullFrom } from "./producer.ts";
 export type Terminator = string | Uint8Array | number | null;
 
 const EMPTY: Buffer = Buffer.alloc(0);
+/** Chunks below this are joined to what was kept of the one before, as asynchat joins all. */
+const COPIED_BYTES = 4096;
 
 /**
  * A channel that speaks in frames. Override `collectIncomingData()` and `foundTerminator()`, and set a terminator.
@@ -69,7 +71,9 @@ export class AsyncChat extends Dispatcher {
   acOutBufferSize = 65_536;
   #terminator: Terminator = null;
   #needle: Uint8Array = EMPTY;
+  /** What was received and not handed on: from `#at` on. */
   #input: Buffer = EMPTY;
+  #at = 0;
   #collected = 0;
   #output: (SendData | Pull | null)[] = [];
   /** What an async producer was asked for and has not given yet. */
@@ -107,26 +111,70 @@ export class AsyncChat extends Dispatcher {
   override handleRead(): HookResult {
     const data = this.recv(this.acInBufferSize);
     if (data.length === 0) return undefined;
-    // What is left from before is at most a beginning of the terminator, so the copy is rare.
-    this.#input = this.#input.length === 0 ? data : Buffer.concat([this.#input, data]);
+    if (this.#input.length > 0) return this.#join(this.#input.subarray(this.#at), data);
+    this.#input = data;
     return this.#scan();
+  }
+
+  // `kept` is a beginning of the terminator, or what a hook that failed has left. Of a large chunk only the seam is
+  // copied: a peer could have every chunk end in half a terminator.
+  #join(kept: Buffer, data: Buffer): HookResult {
+    const needle = this.#needle;
+    const reach = needle.length - 1;
+    if (kept.length > reach || data.length < Math.max(reach, COPIED_BYTES)) {
+      this.#input = Buffer.concat([kept, data]);
+      this.#at = 0;
+      return this.#scan();
+    }
+    const index = Buffer.concat([kept, data.subarray(0, reach)]).indexOf(needle);
+    this.#input = data;
+    this.#at = index < 0 ? 0 : index + needle.length - kept.length;
+    const piece = index < 0 ? kept : kept.subarray(0, index);
+    return this.#handOn(piece, index >= 0) ?? this.#scan();
   }
 
   // Hands on all that can be handed on. An async hook suspends it; no other read hook runs meanwhile.
   #scan(): HookResult {
-    while (this.#input.length > 0 && this.connected) {
+    while (this.#at < this.#input.length) {
+      if (!this.connected) return undefined;
       const input = this.#input;
-      const [length, found, skip] = this.#findEnd(input);
-      // What may be the beginning of a terminator is all there is.
-      if (length === 0 && !found) return undefined;
-      this.#input = input.subarray(length + skip);
-      this.#count(length, found);
-      const collected = length === 0 ? undefined : this.collectIncomingData(input.subarray(0, length));
-      if (collected !== undefined) return this.#goOn(collected, found);
-      if (found && this.connected) {
-        const ended = this.foundTerminator();
-        if (ended !== undefined) return this.#goOn(ended, false);
+      const from = this.#at;
+      const terminator = this.#terminator;
+      const needle = this.#needle;
+      let to = input.length;
+      let found = false;
+      if (typeof terminator === "number" && terminator > 0) {
+        to = Math.min(from + terminator, to);
+        this.#terminator = terminator - (to - from);
+        found = this.#terminator === 0;
+      } else if (needle.length > 0) {
+        const index = input.indexOf(needle, from);
+        found = index >= 0;
+        to = found ? index : to - prefixAtEnd(input, from, needle);
+        if (to === from && !found) {
+          // All there is may be the beginning of a terminator. A copy: the chunk is let go.
+          this.#input = Buffer.from(input.subarray(from));
+          this.#at = 0;
+          return undefined;
+        }
       }
+      this.#at = found ? to + needle.length : to;
+      const piece = from === 0 && to === input.length ? input : input.subarray(from, to);
+      const pending = this.#handOn(piece, found);
+      if (pending !== undefined) return pending;
+    }
+    this.#input = EMPTY;
+    this.#at = 0;
+    return undefined;
+  }
+
+  #handOn(piece: Buffer, found: boolean): HookResult {
+    this.#count(piece.length, found);
+    const collected = piece.length === 0 ? undefined : this.collectIncomingData(piece);
+    if (collected !== undefined) return this.#goOn(collected, found);
+    if (found && this.connected) {
+      const ended = this.foundTerminator();
+      if (ended !== undefined) return this.#goOn(ended, false);
     }
     return undefined;
   }
@@ -137,21 +185,6 @@ export class AsyncChat extends Dispatcher {
     // The frame was another connection's if the channel has a new socket by now.
     if (found && this.connected && this.socket === socket) await this.foundTerminator();
     if (this.socket === socket) await this.#scan();
-  }
-
-  // How many bytes to collect, whether the frame ends there, and how many bytes of terminator follow.
-  #findEnd(input: Buffer): readonly [length: number, found: boolean, skip: number] {
-    const terminator = this.#terminator;
-    if (typeof terminator === "number" && terminator > 0) {
-      const length = Math.min(terminator, input.length);
-      this.#terminator = terminator - length;
-      return [length, length === terminator, 0];
-    }
-    const needle = this.#needle;
-    if (needle.length === 0) return [input.length, false, 0];
-    const index = input.indexOf(needle);
-    if (index >= 0) return [index, true, needle.length];
-    return [input.length - findPrefixAtEnd(input, needle), false, 0];
   }
 
   #count(length: number, found: boolean): void {
@@ -253,12 +286,18 @@ export class AsyncChat extends Dispatcher {
   /** Drops what was received and not collected, and what was pushed and not sent. */
   discardBuffers(): void {
     this.#input = EMPTY;
+    this.#at = 0;
     this.#collected = 0;
     this.#pulling = undefined;
     const output = this.#output;
     this.#output = [];
     for (const item of output) if (isPull(item)) item.cancel();
   }
+}
+
+// How many bytes at the end of `input`, but not before `from`, are a beginning of `needle`.
+function prefixAtEnd(input: Buffer, from: number, needle: Uint8Array): number {
+  return findPrefixAtEnd(input.subarray(Math.max(from, input.length - needle.length + 1)), needle);
 }
 
 function isPull(item: SendData | Pull | null): item is Pull {

@@ -9,6 +9,7 @@ import {
   type Socket,
   type Terminator,
 } from "asyncore";
+import * as fc from "fast-check";
 
 import { connectTo, Listening, Logged } from "../support/channels.ts";
 import { turns, until } from "../support/until.ts";
@@ -24,7 +25,7 @@ class Frames extends AsyncChat {
   #parts: Buffer[] = [];
   next: (frame: string) => Terminator | undefined = () => undefined;
 
-  override collectIncomingData(data: Buffer): void {
+  override collectIncomingData(data: Buffer): void | Promise<void> {
     this.#parts.push(data);
   }
   override foundTerminator(): void | Promise<void> {
@@ -60,11 +61,14 @@ async function connected<T extends Dispatcher>(
 class Fed extends Frames {
   #pieces: Buffer[] = [];
   override connected = true;
-  feed(...pieces: readonly (string | Buffer)[]): void {
+  /** Resolves when the hooks have settled; synchronous ones have run when it returns. */
+  feed(...pieces: readonly (string | Buffer)[]): Promise<void> | undefined {
     for (const piece of pieces) {
       this.#pieces.push(Buffer.from(piece));
-      void this.handleRead();
+      const result = this.handleRead();
+      if (result !== undefined) return result;
     }
+    return undefined;
   }
   override recv(): Buffer {
     return this.#pieces.shift() ?? Buffer.alloc(0);
@@ -84,6 +88,8 @@ describe("AsyncChat", () => {
     ["bytes", Buffer.from([0]), "a\0b\0c", ["a", "b"], "c"],
     ["a terminator that overlaps itself", "aab", "xaaaab-aab", ["xaa", "-"], ""],
     ["a beginning that comes to nothing", "END", "ENEND EN", ["EN"], " "],
+    ["a terminator behind its own beginnings", "aaaab", "aaaaaaabaabaaaab", ["aaa", "aab"], ""],
+    ["the end of a mail", "\r\n.\r\n", "a\r\n\r\n.\r\nb\r\n.\r", ["a\r\n"], "b"],
     ["a count", 3, "abcdef", ["abc"], "def"],
     ["null", null, "anything\n", [], "anything\n"],
     ["empty text", "", "anything", [], "anything"],
@@ -93,7 +99,7 @@ describe("AsyncChat", () => {
       for (const pieces of cuts(text)) {
         const chat = new Fed(undefined, map);
         chat.setTerminator(terminator);
-        chat.feed(...pieces.filter((piece) => piece !== ""));
+        void chat.feed(...pieces.filter((piece) => piece !== ""));
         expect([pieces, chat.frames, chat.rest]).toEqual([pieces, frames, rest]);
       }
     },
@@ -104,17 +110,94 @@ describe("AsyncChat", () => {
       const chat = new Fed(undefined, map);
       chat.setTerminator("\n");
       chat.next = (frame) => (typeof chat.getTerminator() === "number" ? "\n" : Number(frame) || "\n");
-      chat.feed(...pieces.filter((piece) => piece !== ""));
+      void chat.feed(...pieces.filter((piece) => piece !== ""));
       expect([pieces, chat.frames]).toEqual([pieces, ["5", "hello", "3", "abc", "0"]]);
     }
+  });
+
+  test("AsyncChat finds the same frames however the stream is cut, at once and with async hooks", async () => {
+    class Slow extends Fed {
+      override async collectIncomingData(data: Buffer): Promise<void> {
+        await Promise.resolve();
+        await super.collectIncomingData(data);
+      }
+      override async foundTerminator(): Promise<void> {
+        await Promise.resolve();
+        await super.foundTerminator();
+      }
+    }
+    const letters = (maxLength: number): fc.Arbitrary<string> =>
+      fc.string({ unit: fc.constantFrom("a", "a", "b"), minLength: 1, maxLength });
+    // Large chunks are joined in another way than small ones.
+    const run = fc.integer({ min: 4000, max: 5000 }).map((length) => "a".repeat(length));
+    const size = fc.oneof(fc.integer({ min: 1, max: 50 }), fc.integer({ min: 4096, max: 4200 }));
+    const property = fc.asyncProperty(
+      letters(40),
+      fc.array(fc.oneof(letters(60), run), { maxLength: 6 }),
+      fc.array(size, { minLength: 1, maxLength: 8 }),
+      async (terminator, parts, sizes) => {
+        const stream = Buffer.from(parts.join(terminator));
+        const wanted = stream.toString().split(terminator);
+        const last = wanted.pop() ?? "";
+        for (const chat of [new Fed(undefined, map), new Slow(undefined, map)]) {
+          chat.setTerminator(terminator);
+          for (let at = 0, turn = 0; at < stream.length; turn++) {
+            const next = at + (sizes[turn % sizes.length] ?? 1);
+            await chat.feed(stream.subarray(at, next));
+            at = next;
+          }
+          expect(chat.frames).toEqual(wanted);
+          // A beginning of the terminator at the very end is still held back.
+          const { rest } = chat;
+          expect(last.startsWith(rest) && terminator.startsWith(last.slice(rest.length))).toBe(true);
+        }
+      },
+    );
+    await fc.assert(property, { numRuns: 200 });
+  });
+
+  test.each([0, 5000])(
+    "AsyncChat.setTerminator() between chunks judges anew what was held back, %d bytes more in the chunk",
+    async (more) => {
+      const pad = "-".repeat(more);
+      const cases: [Terminator, string, string[], string][] = [
+        ["N", "D.N", ["E", "D."], ""],
+        ["NDX", "DX", ["E"], ""],
+        ["XYZ", "D", [], "END"],
+        [3, "D.", ["END"], "."],
+        [null, "D", [], "END"],
+      ];
+      for (const [terminator, text, frames, rest] of cases) {
+        const chat = new Fed(undefined, map);
+        chat.setTerminator("END.");
+        await chat.feed("EN");
+        expect(chat.rest).toBe("");
+        chat.setTerminator(terminator);
+        await chat.feed(text + pad);
+        expect([terminator, chat.frames, chat.rest]).toEqual([terminator, frames, rest + pad]);
+      }
+    },
+  );
+
+  test("AsyncChat goes on after a hook that failed, when more comes", async () => {
+    const chat = new Fed(undefined, map);
+    chat.setTerminator("\r\n");
+    chat.next = (frame) => {
+      if (frame === "two") throw new Error("not two");
+      return undefined;
+    };
+    // feed() throws what the hook threw, as handleRead() does.
+    expect(() => void chat.feed("one\r\ntwo\r\nthree\r\nfo")).toThrow("not two");
+    await chat.feed("ur\r\n");
+    expect(chat.frames).toEqual(["one", "two", "three", "four"]);
   });
 
   test("AsyncChat.getTerminator() counts down across chunks", () => {
     const chat = new Fed(undefined, map);
     chat.setTerminator(10);
-    chat.feed("abcd");
+    void chat.feed("abcd");
     expect(chat.getTerminator()).toBe(6);
-    chat.feed("efghij");
+    void chat.feed("efghij");
     expect(chat.getTerminator()).toBe(0);
     expect(chat.frames).toEqual(["abcdefghij"]);
   });

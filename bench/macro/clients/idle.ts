@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 
 import type { Socket } from "bun";
 
-import { openDescriptors, peakRss } from "../process-cpu.ts";
+import { openDescriptors, peakRss, sparedDescriptors } from "../process-cpu.ts";
 import { ServerProcess, within } from "../server-process.ts";
 import type { ClientJob, RoundResult, RunResult, ServerCommand } from "../workload.ts";
 import { connectAll } from "./connect.ts";
@@ -15,8 +15,6 @@ import { connectAll } from "./connect.ts";
 const SAMPLES = 4;
 const SAMPLE_GAP_MS = 60;
 const PING = Buffer.from("are you?");
-/** Descriptors that a process needs for itself. */
-const RESERVED_DESCRIPTORS = 200;
 /** Local ports of one address that are left to others. */
 const RESERVED_PORTS = 4000;
 /** Opened, used and closed before the first measurement, so that what is made once is not counted. */
@@ -41,8 +39,7 @@ export async function measureIdle(commands: readonly ServerCommand[], job: IdleJ
 
 async function idle(job: IdleJob, server: ServerProcess): Promise<RunResult> {
   const notes: string[] = [];
-  const limit = descriptorLimit() - RESERVED_DESCRIPTORS;
-  const count = Math.min(job.connections, limit);
+  const count = Math.min(job.connections, sparedDescriptors());
   if (count < job.connections)
     notes.push(`RLIMIT_NOFILE allows only ${count} connections of ${job.connections}`);
 
@@ -128,11 +125,6 @@ async function descriptorsReach(server: ServerProcess, reached: (held: number) =
     if (waited > 10_000) throw new Error("the server did not accept or close in 10 s what it should");
     await Bun.sleep(20);
   }
-}
-
-function descriptorLimit(): number {
-  const line = /^Max open files\s+(\d+)/mu.exec(readFileSync("/proc/self/limits", "latin1"));
-  return line === null ? Infinity : Number(line[1]);
 }
 
 // One address has as many connections to the server as there are local ports; the rest come from 127.0.0.2, 3 …

@@ -1,0 +1,380 @@
+/**
+ * A running server: one listener, the connections it let in, and what is counted. The way of a connection:
+ *
+ *   accept ──► admission ──► PROXY header ──► TLS ──► handler ──► released
+ *     ▲ pause      │ refuse, evict   └ intake.ts ┘        │            │
+ *     └────────────┴──────────────── room again ──────────┴────────────┘
+ *
+ * TLS without a PROXY header is the listener's own: such a connection is not seen here before its handshake is over.
+ */
+import type { Address } from "../base/address.ts";
+import type { TimerHandle } from "../base/clock.ts";
+import { OSError, TLSError } from "../base/errors.ts";
+import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEPORT, SOL_SOCKET } from "../base/constants.ts";
+import { ProxyProtocolError } from "../bytes/proxy-header.ts";
+import { type ChannelMap, socketMap } from "../dispatcher/channel-map.ts";
+import { Dispatcher } from "../dispatcher/dispatcher.ts";
+import type { Socket } from "../socket/socket.ts";
+import type { TlsOptions } from "../socket/tls-options.ts";
+import { Admission, type AdmissionTicket } from "./admission.ts";
+import { Connection } from "./connection.ts";
+import { Drain, type DrainReport } from "./drain.ts";
+import { Intake, type IntakeOwner } from "./intake.ts";
+import { relieveQueues } from "./queue-relief.ts";
+import type { Handler, ServePlan } from "./serve-options.ts";
+import { type ServerStats, sumServerStats } from "./stats.ts";
+
+/** How often connections are looked at, where the options ask for that at all. */
+const LOOK_MS = 1000;
+
+export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOwner, AsyncDisposable {
+  readonly map: ChannelMap;
+  #plan: ServePlan;
+  #Handler: Handler<Channel>;
+  readonly #admission: Admission<Connection<Channel>>;
+  readonly #listener: Listening;
+  /** Those that have a handler … */
+  readonly #connections = new Map<Channel, Connection<Channel>>();
+  /** … and those that do not have one yet. */
+  readonly #intakes = new Map<Intake, AdmissionTicket<Connection<Channel>>>();
+  #suspended = false;
+  #waiting: TimerHandle;
+  #looking: TimerHandle;
+  #drain: Drain | undefined;
+  #unbudget: (() => void) | undefined;
+  readonly #over: () => void;
+
+  /** Listens; `over` is called when it has been drained. @throws {OSError} EADDRINUSE, EACCES …; {TLSError} wrong options */
+  constructor(plan: ServePlan, handler: Handler<Channel>, over: () => void) {
+    this.#over = over;
+    this.#plan = plan;
+    this.#Handler = handler;
+    this.map = plan.options.map ?? socketMap;
+    this.#admission = new Admission(plan.options);
+    this.#listener = new Listening(this, this.map);
+    this.#listener.begin(plan);
+    this.#applyBudget();
+  }
+
+  // --- what can be asked ---------------------------------------------------------------------------------------
+
+  /** Where it listens: `[host, port]` with the real port, or a unix path. @throws {OSError} EBADF once it was drained */
+  get address(): Address {
+    return this.#listener.getsockname();
+  }
+
+  /** The channels of the connections that stand. */
+  get connections(): { readonly size: number; has(channel: Dispatcher): boolean } & Iterable<Channel> {
+    const connections = this.#connections;
+    return {
+      size: connections.size,
+      has: (channel) => connections.has(channel as Channel),
+      [Symbol.iterator]: () => connections.keys(),
+    };
+  }
+
+  /** What was counted so far; a copy. */
+  stats(): ServerStats {
+    const stats = sumServerStats([this.#admission.stats]);
+    for (const { socket } of this.#connections.values()) {
+      stats.bytesRead += socket.bytesRead;
+      stats.bytesSent += socket.bytesSent;
+    }
+    return stats;
+  }
+
+  // --- what can be done ----------------------------------------------------------------------------------------
+
+  /** Accepts nobody any more: connections wait in the kernel. Those that stand go on. @throws {OSError} ENOSYS, EBADF */
+  suspend(): void {
+    this.#listener.pause();
+    this.#suspended = true;
+  }
+
+  /** Accepts again. */
+  resume(): void {
+    this.#suspended = false;
+    this.#makeRoom();
+  }
+
+  /** Connections from now on get this certificate, and whatever else the options say. @throws {TLSError} wrong options */
+  renewTls(tls: TlsOptions): void {
+    this.#plan = { ...this.#plan, options: { ...this.#plan.options, tls } };
+    this.#listener.renewTls(tls, this.#plan);
+  }
+
+  /**
+   * Stops listening and lets the connections end: a channel with a `handleDrain()` of its own is told and closes when it
+   * likes, the others are closed, which delivers what is queued. What is left at the deadline is reset. May be called
+   * again: it is the same drain, and the earliest deadline counts.
+   *
+   * @param deadlineMs Default: the option `drainTimeoutMs`
+   */
+  drain(deadlineMs: number = this.#plan.drainTimeoutMs): Promise<DrainReport> {
+    if (this.#drain === undefined) {
+      this.#listener.close();
+      this.#stopTimers();
+      for (const intake of this.#intakes.keys()) intake.abandon();
+      this.#drain = new Drain(this.#connections.values(), this.#admission.stats);
+      void this.#drain.report.then(() => {
+        this.#unbudget?.();
+        this.#over();
+      });
+    }
+    this.#drain.until(deadlineMs);
+    return this.#drain.report;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.drain().then(() => undefined);
+  }
+
+  // --- from accept() to the handler ----------------------------------------------------------------------------
+
+  /** For the listener: a connection is waiting. */
+  connectionWaits(): void {
+    const waitMs = this.#admission.waitMs();
+    if (waitMs > 0 && this.#listener.pause()) {
+      this.#wait(waitMs);
+      return;
+    }
+    const pair = this.#listener.accept();
+    if (pair !== null) this.#take(pair[0], pair[1]);
+  }
+
+  #take(socket: Socket, address: Address): void {
+    const { proxy, options } = this.#plan;
+    const decision = this.#admission.admit(proxy === undefined ? address : undefined);
+    if (decision.refused !== undefined) {
+      socket.abort();
+      return;
+    }
+    decision.evicted?.holder?.evict();
+    const { ticket } = decision;
+    socket.whenReleased((unsent) => {
+      const { stats } = this.#admission;
+      stats.bytesRead += socket.bytesRead;
+      stats.bytesSent += socket.bytesSent;
+      stats.bytesUnsent += unsent;
+      this.#admission.released(ticket);
+      this.#makeRoom();
+    });
+    if (proxy === undefined) this.#begin(socket, ticket);
+    else this.#intakes.set(new Intake(this, socket, proxy, options.tls), ticket);
+  }
+
+  intakeIdentified(intake: Intake): boolean {
+    const ticket = this.#intakes.get(intake);
+    if (ticket === undefined) return false;
+    const { socket } = intake;
+    const decision = this.#admission.identify(ticket, socket.origin ?? socket.getpeername());
+    if (decision.refused !== undefined) {
+      this.#intakes.delete(intake);
+      socket.abort();
+      return false;
+    }
+    decision.evicted?.holder?.evict();
+    return true;
+  }
+
+  intakeDone(intake: Intake): void {
+    const ticket = this.#intakes.get(intake);
+    if (ticket === undefined || !this.#intakes.delete(intake)) return;
+    this.#begin(intake.socket, ticket);
+  }
+
+  intakeFailed(intake: Intake, error: ProxyProtocolError | TLSError): void {
+    if (!this.#intakes.delete(intake)) return;
+    if (error instanceof TLSError) this.handshakeFailed(error);
+    else this.#countProxyError(error);
+  }
+
+  /** For the listener too. */
+  handshakeFailed(error: TLSError): void {
+    const { stats } = this.#admission;
+    if (error.reason === "HANDSHAKE_TIMEOUT") stats.timeouts.handshake++;
+    else stats.handshakeFailures++;
+    this.#listener.logInfo(error.message, "warning");
+  }
+
+  #countProxyError(error: ProxyProtocolError): void {
+    const { stats } = this.#admission;
+    if (error.fault === "TIMEOUT") stats.timeouts.proxy++;
+    else stats.proxyErrors++;
+    this.#listener.logInfo(error.message, "warning");
+  }
+
+  #begin(socket: Socket, ticket: AdmissionTicket<Connection<Channel>>): void {
+    const { limits, throughput, options } = this.#plan;
+    let channel: Channel;
+    try {
+      channel = new this.#Handler(socket, this.map);
+      if (limits !== undefined) {
+        socket.limits = limits;
+        channel.wake();
+      }
+      if (options.throttle !== undefined) socket.throttle(options.throttle);
+    } catch (error) {
+      socket.abort();
+      this.#listener.reportHandler(error);
+      return;
+    }
+    const connection = new Connection(channel, socket, ticket, throughput, this.#admission.stats);
+    ticket.holder = connection;
+    this.#connections.set(channel, connection);
+    socket.whenReleased(() => this.#connections.delete(connection.channel));
+    if (throughput !== undefined || options.whenFull === "evict" || options.whenAddressFull === "evict") {
+      this.#lookLater();
+    }
+  }
+
+  // --- time ----------------------------------------------------------------------------------------------------
+
+  // Until there is room, which the next release tells, or until it is somebody's turn again.
+  #wait(ms: number): void {
+    if (ms === Infinity || this.#waiting !== undefined) return;
+    this.#waiting = this.#listener.clock.setTimer(() => {
+      this.#waiting = undefined;
+      this.#makeRoom();
+    }, ms);
+  }
+
+  #makeRoom(): void {
+    if (this.#drain !== undefined || this.#suspended || this.#admission.waitMs() > 0) return;
+    this.#listener.goOn();
+  }
+
+  // One timer for all connections, and none while there is no connection.
+  #lookLater(): void {
+    this.#looking ??= this.#listener.clock.setTimer(() => {
+      this.#looking = undefined;
+      this.#look();
+    }, this.#lookMs());
+  }
+  #lookMs(): number {
+    const { throughput } = this.#plan;
+    return throughput === undefined ? LOOK_MS : Math.min(LOOK_MS, throughput.windowMs / 4);
+  }
+
+  #look(): void {
+    const now = this.#listener.clock.now();
+    for (const connection of this.#connections.values()) {
+      if (connection.look(now)) this.#admission.touched(connection.ticket, now);
+    }
+    if (this.#connections.size > 0 && this.#drain === undefined) this.#lookLater();
+  }
+
+  #stopTimers(): void {
+    for (const timer of [this.#waiting, this.#looking]) {
+      if (timer !== undefined) this.#listener.clock.clearTimer(timer);
+    }
+    this.#waiting = undefined;
+    this.#looking = undefined;
+  }
+
+  #applyBudget(): void {
+    this.#unbudget?.();
+    this.#unbudget = undefined;
+    const { maxQueuedBytes, whenQueuesFull = "evict" } = this.#plan.options;
+    if (maxQueuedBytes === undefined) return;
+    const connections = this.#connections;
+    function* sockets(): Iterable<Socket> {
+      if (whenQueuesFull === "evict") for (const { socket } of connections.values()) yield socket;
+    }
+    this.#unbudget = relieveQueues(maxQueuedBytes, sockets, () => this.#admission.stats.evicted.queues++);
+  }
+
+  // --- new code ------------------------------------------------------------------------------------------------
+
+  /**
+   * For `bun --hot`: new options and a new handler for the same listener. `handOver` makes the new channel of one that
+   * stands. How many may come, and from where, stays as it was.
+   */
+  adopt(plan: ServePlan, handler: Handler<Channel>, handOver: (old: Channel) => Channel): void {
+    this.#plan = plan;
+    this.#Handler = handler;
+    if (plan.options.tls !== undefined) this.#listener.renewTls(plan.options.tls, plan);
+    for (const [channel, connection] of [...this.#connections]) {
+      this.#connections.delete(channel);
+      connection.channel = handOver(channel);
+      this.#connections.set(connection.channel, connection);
+    }
+    this.#applyBudget();
+  }
+}
+
+/** The server, as its listener sees it. */
+interface Acceptor {
+  connectionWaits(): void;
+  handshakeFailed(error: TLSError): void;
+}
+
+/** The listener's channel. */
+class Listening extends Dispatcher {
+  readonly #server: Acceptor;
+  #held = false;
+
+  constructor(server: Acceptor, map: ChannelMap) {
+    super(undefined, map);
+    this.#server = server;
+  }
+
+  get clock(): Socket["clock"] {
+    return (this.socket as Socket).clock;
+  }
+
+  begin(plan: ServePlan): void {
+    const { place, options, proxy } = plan;
+    const { tls, backlog, reusePort = false, ipv6Only } = options;
+    const secure = tls === undefined ? {} : { tls, preface: proxy !== undefined };
+    try {
+      if (place.kind === "fd") this.createSocket({ fd: place.fd, ...secure });
+      else {
+        this.createSocket({ family: place.family, ...secure });
+        if (typeof place.address !== "string") this.setReuseAddr();
+        if (reusePort) this.setsockopt(SOL_SOCKET, SO_REUSEPORT, 1);
+        if (ipv6Only !== undefined) this.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, ipv6Only ? 1 : 0);
+        this.bind(place.address);
+      }
+      this.listen(backlog);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  renewTls(tls: TlsOptions, plan: ServePlan): void {
+    // Behind a PROXY header each connection begins TLS by itself, with the options of that moment.
+    if (plan.proxy === undefined) this.startTls(tls);
+  }
+
+  /** @returns false where accepting cannot be paused */
+  pause(): boolean {
+    if (this.#held) return true;
+    try {
+      (this.socket as Socket).pauseAccepting();
+      this.#held = true;
+      return true;
+    } catch (error) {
+      if (error instanceof OSError && error.code === "ENOSYS") return false;
+      throw error;
+    }
+  }
+  goOn(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    this.socket?.resumeAccepting();
+  }
+
+  reportHandler(error: unknown): void {
+    super.logInfo(`the handler's constructor failed: ${String(error)}`, "error");
+  }
+
+  override handleAccept(): void {
+    this.#server.connectionWaits();
+  }
+  override handleError(error: unknown): void {
+    if (error instanceof TLSError) this.#server.handshakeFailed(error);
+    else this.logInfo(`accepting failed: ${String(error)}`, "error");
+  }
+}
