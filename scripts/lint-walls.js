@@ -12,12 +12,13 @@ const rooms = {
   dispatcher: { may: ["base", "bytes", "socket"], modules: ["node:*"] },
   testing: { may: ["base", "bytes", "socket", "dispatcher"], modules: ["node:*"] },
   classic: { may: ["base", "bytes", "socket", "dispatcher", "testing"], modules: ["node:*"] },
+  client: { may: ["base", "bytes", "socket", "dispatcher"], modules: ["node:*"] },
   server: { may: ["base", "bytes", "socket", "dispatcher", "testing"], modules: ["node:*"] },
   "cli.ts": {
-    may: ["base", "bytes", "socket", "dispatcher", "testing", "classic", "server"],
+    may: ["base", "bytes", "socket", "dispatcher", "testing", "classic", "client", "server"],
     modules: ["node:*"],
   },
-  "index.ts": { may: ["base", "bytes", "socket", "dispatcher"], modules: [] },
+  "index.ts": { may: ["base", "bytes", "socket", "dispatcher", "client"], modules: [] },
 };
 
 /** The folder of src/ that a file is in, the file's own name at the top of src/, or undefined outside src/. */

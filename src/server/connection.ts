@@ -37,7 +37,7 @@ export class Connection<Channel extends Dispatcher = Dispatcher> {
       bytesReceived: bytesRead,
       bytesDrained: bytesSent - bufferedAmount,
       queued: bufferedAmount,
-      requestOpen: this.channel.requestOpen,
+      requestOpen: (this.channel as { requestOpen?: boolean }).requestOpen === true,
     });
     if (slow !== undefined) {
       this.#stats.timeouts[slow === "receive" ? "slowReceive" : "slowSend"]++;

@@ -63,6 +63,14 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     return this.#listener.getsockname();
   }
 
+  /**
+   * The listening descriptor, to be handed to a successor: `Bun.spawn(…, { stdio: [0, 1, 2, server.fd] })`, which calls
+   * `serve({ fd: 3 })`, after which this one drains. -1 where there is none (without the C library, or once drained).
+   */
+  get fd(): number {
+    return this.#listener.fileno();
+  }
+
   /** The channels of the connections that stand. */
   get connections(): { readonly size: number; has(channel: Dispatcher): boolean } & Iterable<Channel> {
     const connections = this.#connections;
@@ -112,6 +120,8 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
    */
   drain(deadlineMs: number = this.#plan.drainTimeoutMs): Promise<DrainReport> {
     if (this.#drain === undefined) {
+      // Who was accepted already is served like the others; who waits in the kernel is a successor's, or is reset.
+      while (this.#listener.socket?.readReady === true) this.#acceptOne();
       this.#listener.close();
       this.#stopTimers();
       for (const intake of this.#intakes.keys()) intake.abandon();
@@ -138,8 +148,17 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
       this.#wait(waitMs);
       return;
     }
-    const pair = this.#listener.accept();
-    if (pair !== null) this.#take(pair[0], pair[1]);
+    this.#acceptOne();
+  }
+
+  #acceptOne(): void {
+    try {
+      const pair = this.#listener.accept();
+      if (pair !== null) this.#take(pair[0], pair[1]);
+    } catch (error) {
+      if (!(error instanceof TLSError)) throw error;
+      this.#handshakeFailed(error);
+    }
   }
 
   #take(socket: Socket, address: Address): void {
@@ -185,12 +204,11 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
 
   intakeFailed(intake: Intake, error: ProxyProtocolError | TLSError): void {
     if (!this.#intakes.delete(intake)) return;
-    if (error instanceof TLSError) this.handshakeFailed(error);
+    if (error instanceof TLSError) this.#handshakeFailed(error);
     else this.#countProxyError(error);
   }
 
-  /** For the listener too. */
-  handshakeFailed(error: TLSError): void {
+  #handshakeFailed(error: TLSError): void {
     const { stats } = this.#admission;
     if (error.reason === "HANDSHAKE_TIMEOUT") stats.timeouts.handshake++;
     else stats.handshakeFailures++;
@@ -306,7 +324,6 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
 /** The server, as its listener sees it. */
 interface Acceptor {
   connectionWaits(): void;
-  handshakeFailed(error: TLSError): void;
 }
 
 /** The listener's channel. */
@@ -374,7 +391,6 @@ class Listening extends Dispatcher {
     this.#server.connectionWaits();
   }
   override handleError(error: unknown): void {
-    if (error instanceof TLSError) this.#server.handshakeFailed(error);
-    else this.logInfo(`accepting failed: ${String(error)}`, "error");
+    this.logInfo(`accepting failed: ${String(error)}`, "error");
   }
 }

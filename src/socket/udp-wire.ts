@@ -5,7 +5,7 @@
  * `plain-udp.ts` with what Bun alone can do.
  */
 import type { Address, Target } from "../base/address.ts";
-import { osError } from "../base/errors.ts";
+import { osError, type OSError } from "../base/errors.ts";
 
 /** Whom the callbacks reach. None of these may run a user's code: Bun reads on for as long as something comes. */
 export interface DatagramOwner {
@@ -125,8 +125,13 @@ export interface UdpEndpoint {
   /** Bun's socket, bound by the kernel if it was not bound before. */
   open(): UdpWire;
   bind(address: Address, target: Target): void;
-  /** To a numeric target. @throws {OSError} ENETUNREACH, EACCES … */
-  connect(address: Address, target: Target): void;
+  /**
+   * To a numeric target.
+   *
+   * @returns what the network says against it: ENETUNREACH, EACCES …
+   * @throws {OSError} EINVAL a scope that names no interface
+   */
+  connect(address: Address, target: Target): OSError | undefined;
   getsockname(): Address;
   getsockopt(level: number, name: number): number;
   setsockopt(level: number, name: number, value: number): void;

@@ -30,9 +30,18 @@ export class Program implements AsyncDisposable {
     return Number(/(\d+)\D*\n/.exec(this.stdout)?.[1]);
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** Its exit code, once it has ended. */
   get exited(): Promise<number> {
     return this.#child.exited;
+  }
+
+  /** The signal it was ended by, once it has ended; null where it was none. */
+  get signal(): NodeJS.Signals | null {
+    return this.#child.signalCode as NodeJS.Signals | null;
   }
 
   kill(signal: NodeJS.Signals): void {
