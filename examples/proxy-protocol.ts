@@ -10,14 +10,8 @@
 //     mode tcp
 //     bind 127.0.0.1:8014
 //     server us 127.0.0.1:8013 send-proxy-v2 proxy-v2-options crc32c
-import { closeAll, Dispatcher, formatAddress, type Socket } from "asyncore";
-import {
-  type ProxyHeader,
-  type ProxyOutcome,
-  proxyPolicy,
-  type ProxyProtocolError,
-  ProxyReader,
-} from "asyncore/server";
+import { Dispatcher, formatAddress } from "asyncore";
+import { serve } from "asyncore/server";
 
 class Who extends Dispatcher {
   override handleRead(): void {
@@ -28,26 +22,13 @@ class Who extends Dispatcher {
   }
 }
 
-const policy = proxyPolicy({ trusted: ["127.0.0.0/8", "::1"] });
-
-class Server extends Dispatcher implements ProxyOutcome {
-  override handleAccepted(socket: Socket): void {
-    new ProxyReader(socket, policy, this);
-  }
-  proxyRead(socket: Socket, header: ProxyHeader | undefined): void {
-    // The proxy's own connection, to see whether we are there.
-    if (header?.command === "local") socket.close();
-    else new Who(socket);
-  }
-  proxyFailed(_socket: Socket, error: ProxyProtocolError): void {
-    this.logInfo(error.message, "error");
-  }
-}
-
-const server = new Server();
-server.createSocket();
-server.setReuseAddr();
-server.bind([process.env["HOST"] ?? "127.0.0.1", Number(process.env["PORT"] ?? 8013)]);
-server.listen();
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => closeAll());
-console.log(`behind a proxy on ${formatAddress(server.getsockname())}`);
+const server = serve(
+  {
+    hostname: process.env["HOST"] ?? "127.0.0.1",
+    port: Number(process.env["PORT"] ?? 8013),
+    proxyProtocol: { trusted: ["127.0.0.0/8", "::1"] },
+    drainOn: true,
+  },
+  Who,
+);
+console.log(`behind a proxy on ${formatAddress(server.address)}`);

@@ -11,6 +11,7 @@ import type { Address } from "../base/address.ts";
 import type { TimerHandle } from "../base/clock.ts";
 import { OSError, TLSError } from "../base/errors.ts";
 import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEPORT, SOL_SOCKET } from "../base/constants.ts";
+import { TokenBucket } from "../base/token-bucket.ts";
 import { ProxyProtocolError } from "../bytes/proxy-header.ts";
 import { type ChannelMap, socketMap } from "../dispatcher/channel-map.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
@@ -26,6 +27,9 @@ import { type ServerStats, sumServerStats } from "./stats.ts";
 
 /** How often connections are looked at, where the options ask for that at all. */
 const LOOK_MS = 1000;
+/** Lines of log about failed handshakes and headers. */
+const COMPLAINTS_PER_SECOND = 1;
+const COMPLAINTS_AT_ONCE = 10;
 
 export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOwner, AsyncDisposable {
   readonly map: ChannelMap;
@@ -37,6 +41,8 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   readonly #connections = new Map<Channel, Connection<Channel>>();
   /** … and those that do not have one yet. */
   readonly #intakes = new Map<Intake, AdmissionTicket<Connection<Channel>>>();
+  readonly #complaints = new TokenBucket(COMPLAINTS_PER_SECOND, COMPLAINTS_AT_ONCE);
+  #uncomplained = 0;
   #suspended = false;
   #waiting: TimerHandle;
   #looking: TimerHandle;
@@ -212,14 +218,25 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     const { stats } = this.#admission;
     if (error.reason === "HANDSHAKE_TIMEOUT") stats.timeouts.handshake++;
     else stats.handshakeFailures++;
-    this.#listener.logInfo(error.message, "warning");
+    this.#complain(error);
   }
 
   #countProxyError(error: ProxyProtocolError): void {
     const { stats } = this.#admission;
     if (error.fault === "TIMEOUT") stats.timeouts.proxy++;
     else stats.proxyErrors++;
-    this.#listener.logInfo(error.message, "warning");
+    this.#complain(error);
+  }
+
+  // What strangers do wrong: all of it is counted, and only so much of it written.
+  #complain(error: OSError): void {
+    if (!this.#complaints.take()) {
+      this.#uncomplained++;
+      return;
+    }
+    const more = this.#uncomplained === 0 ? "" : ` (and ${this.#uncomplained} others)`;
+    this.#uncomplained = 0;
+    this.#listener.logInfo(`${error.message}${more}`, "info");
   }
 
   #begin(socket: Socket, ticket: AdmissionTicket<Connection<Channel>>): void {
