@@ -143,7 +143,6 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   resumeAccepting(): void {
     if (!this.#held) return;
     this.#held = false;
-    if (this.#queue.length > 0) this.#owner.connectionCame();
     this.#resumeIfRoom();
   }
 

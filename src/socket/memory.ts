@@ -46,6 +46,7 @@ export class MemorySocket extends StreamSocket {
   #local: Address | undefined;
   #peer: Address | undefined;
   #accepted: MemorySocket[] = [];
+  #held = false;
   #backlog = 0;
 
   private constructor(host: MemoryHost, family: number, state: "idle" | "open") {
@@ -204,8 +205,17 @@ export class MemorySocket extends StreamSocket {
 
   // --- a normal non-blocking socket ---------------------------------------------------------------------------
 
+  override pauseAccepting(): void {
+    if (this.state !== "listening") super.pauseAccepting();
+    this.#held = true;
+  }
+  override resumeAccepting(): void {
+    if (!this.#held) return;
+    this.#held = false;
+    if (this.readReady) this.observer?.socketChanged();
+  }
   protected override get acceptReady(): boolean {
-    return this.#accepted.length > 0;
+    return this.#accepted.length > 0 && !this.#held;
   }
 
   getsockname(): Address {

@@ -221,6 +221,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
   override resumeAccepting(): void {
     this.#listener?.resumeAccepting();
+    if (this.acceptReady) this.observer?.socketChanged();
   }
 
   // To its owner a socket is closed from close() on, whatever it still does in the background.

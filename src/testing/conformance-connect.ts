@@ -49,6 +49,25 @@ export const connectCases: readonly Case[] = [
     },
   },
   {
+    name: "Socket.pauseAccepting() keeps connections from accept() until resumeAccepting(), and loses none",
+    async run(rig) {
+      const listener = rig.listener().observe();
+      listener.call(() => listener.socket.pauseAccepting());
+      const client = rig.create().observe();
+      connect(client, listener.socket.getsockname());
+      await rig.settle();
+      assert.equal(listener.socket.readReady, false);
+      listener.call(() => listener.socket.resumeAccepting());
+      await rig.until(() => listener.socket.readReady, "the connection");
+      const [socket] = listener.socket.accept() ?? assert.fail("nothing to accept");
+      const server = rig.probe(socket).observe();
+      await rig.until(() => client.socket.state === "open", "the client's side of it");
+      client.send("ping");
+      await rig.until(() => server.count === 4, "what was sent");
+      throwsCode(() => client.socket.pauseAccepting(), "EINVAL");
+    },
+  },
+  {
     name: "Socket.connect() that is refused tells it later, and takeError() gives it once",
     async run(rig) {
       const client = rig.create();
