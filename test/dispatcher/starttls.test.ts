@@ -28,12 +28,12 @@ afterEach(() => {
 /** Answers STARTTLS, and echoes lines, saying whether they came through TLS. */
 class Service extends Dispatcher {
   static beforeTls = "";
-  readonly log: string[] = [];
+  readonly events: string[] = [];
   error: unknown;
   override handleRead(): void {
     const text = this.recv().toString();
     if (text === "") return;
-    this.log.push(text);
+    this.events.push(text);
     if (text.startsWith("STARTTLS\n")) {
       this.send((this.constructor as typeof Service).beforeTls + "go\n");
       this.startTls(server);
@@ -41,15 +41,15 @@ class Service extends Dispatcher {
     } else this.send(`${this.socket?.tls === undefined ? "plain" : "tls"}:${text}`);
   }
   override handleSecure(): void {
-    this.log.push("secure");
+    this.events.push("secure");
   }
   override handleError(error: unknown): void {
     this.error = error;
-    this.log.push("error");
+    this.events.push("error");
     this.close();
   }
   override handleClose(): void {
-    this.log.push("close");
+    this.events.push("close");
     this.close();
   }
 }
@@ -73,7 +73,7 @@ class Server extends Dispatcher {
 }
 
 class Client extends Dispatcher {
-  readonly log: string[] = [];
+  readonly events: string[] = [];
   plain = "";
   secret = "";
   error: unknown;
@@ -85,7 +85,7 @@ class Client extends Dispatcher {
     this.connect([host, port]);
   }
   override handleConnect(): void {
-    this.log.push("connect");
+    this.events.push("connect");
     this.send("STARTTLS\n");
   }
   override handleRead(): void {
@@ -96,16 +96,16 @@ class Client extends Dispatcher {
     } else this.secret += text;
   }
   override handleSecure(): void {
-    this.log.push("secure");
+    this.events.push("secure");
     this.send("hello\n");
   }
   override handleError(error: unknown): void {
     this.error = error;
-    this.log.push("error");
+    this.events.push("error");
     this.close();
   }
   override handleClose(): void {
-    this.log.push("close");
+    this.events.push("close");
     this.close();
   }
 }
@@ -135,9 +135,9 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     const client = new Client(listener.port);
     start();
     await until(() => client.secret === "greeting\ntls:hello\n");
-    expect(client.log).toEqual(["connect", "secure"]);
+    expect(client.events).toEqual(["connect", "secure"]);
     expect(client.plain).toBe("go\n");
-    expect(listener.service?.log).toEqual(["STARTTLS\n", "secure", "hello\n"]);
+    expect(listener.service?.events).toEqual(["STARTTLS\n", "secure", "hello\n"]);
     expect(client.socket?.tls?.authorized).toBe(true);
     // The name that connect() was given is the name that was asked for.
     expect(listener.service?.socket?.tls?.serverName).toBe("localhost");
@@ -149,20 +149,20 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     start();
     await until(() => client.error !== undefined && listener.service?.error !== undefined);
     expect(client.error).toBeInstanceOf(TLSError);
-    expect(client.log).toEqual(["connect", "error"]);
-    expect(listener.service?.log).toEqual(["STARTTLS\n", "error"]);
+    expect(client.events).toEqual(["connect", "error"]);
+    expect(listener.service?.events).toEqual(["STARTTLS\n", "error"]);
   });
 
   test("a command injected behind STARTTLS in the same packet is refused, and nothing of it is answered", async () => {
     const listener = new Server(
       class extends Service {
         override handleRead(): void {
-          if (this.log.length > 0) {
+          if (this.events.length > 0) {
             super.handleRead();
             return;
           }
           // A line at a time, as a protocol reads: the rest stays in the buffer.
-          this.log.push(this.recv(9).toString());
+          this.events.push(this.recv(9).toString());
           this.send("go\n");
           this.startTls(server);
         }
@@ -173,7 +173,7 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     socket.write("STARTTLS\nINJECTED\n");
     await until(() => listener.service?.error !== undefined);
     expect((listener.service?.error as TLSError).reason).toBe("PLAINTEXT_BEHIND");
-    expect(listener.service?.log).toEqual(["STARTTLS\n", "error"]);
+    expect(listener.service?.events).toEqual(["STARTTLS\n", "error"]);
     await until(() => socket.readyState !== "open" && socket.readyState !== "opening");
     expect(received()).not.toContain("INJECTED");
   });
@@ -183,11 +183,11 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     start();
     const { socket } = await plainClient(listener.port);
     socket.write("STARTTLS\n");
-    await until(() => listener.service?.log.length === 1);
+    await until(() => listener.service?.events.length === 1);
     socket.write("INJECTED\n");
     await until(() => listener.service?.error !== undefined);
     expect(listener.service?.error).toBeInstanceOf(TLSError);
-    expect(listener.service?.log).toEqual(["STARTTLS\n", "error"]);
+    expect(listener.service?.events).toEqual(["STARTTLS\n", "error"]);
   });
 
   test("a peer that ends instead of a handshake is a failed handshake", async () => {
@@ -195,7 +195,7 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     start();
     const { socket } = await plainClient(listener.port);
     socket.write("STARTTLS\n");
-    await until(() => listener.service?.log.length === 1);
+    await until(() => listener.service?.events.length === 1);
     socket.end();
     await until(() => listener.service?.error !== undefined);
     expect((listener.service?.error as TLSError).reason).toBe("DISCONNECTED");
@@ -255,7 +255,7 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     socket.write("INJECTED\n");
     await until(() => listener.service?.error !== undefined);
     expect((listener.service?.error as TLSError).reason).toBe("PLAINTEXT_BEHIND");
-    expect(listener.service?.log).toEqual(["STARTTLS\n", "error"]);
+    expect(listener.service?.events).toEqual(["STARTTLS\n", "error"]);
   });
 
   test("close() during the handshake ends it, and no hook runs", async () => {
@@ -263,7 +263,7 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
       class extends Service {
         override handleRead(): void {
           this.recv();
-          this.log.push("read");
+          this.events.push("read");
           this.send("go\n");
           this.startTls(server);
           this.close();
@@ -272,8 +272,8 @@ describe.each(["push", "poll"])("startTls() in %s mode", (mode) => {
     );
     const client = new Client(listener.port);
     start();
-    await until(() => client.error !== undefined || client.log.includes("close"));
-    expect(listener.service?.log).toEqual(["read"]);
+    await until(() => client.error !== undefined || client.events.includes("close"));
+    expect(listener.service?.events).toEqual(["read"]);
     await until(() => listener.service?.socket?.state === "closed");
   });
 });
