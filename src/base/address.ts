@@ -21,6 +21,9 @@ export type Target =
       readonly literal: boolean;
     };
 
+/** What an address is for. */
+export type AddressUse = "bind" | "connect" | "sendto";
+
 /** Longest unix path or abstract name in bytes: `sun_path` less its NUL, unix(7). */
 export const MAX_UNIX_PATH_BYTES = 107;
 
@@ -44,13 +47,13 @@ export function addressDetails(address: Address): { readonly address: string; re
 /**
  * Checks that `address` fits `family` and takes it apart.
  *
- * For `bind` an empty host means every interface, as in Python; for `connect` there is no such thing.
+ * For `bind` an empty host means every interface, as in Python; for the others there is no such thing.
  *
  * @throws {ArgumentTypeError} not an address, or of another family's shape, or host missing
- * @throws {ArgumentRangeError} port not an integer in 0..65535 (1..65535 for connect)
+ * @throws {ArgumentRangeError} port not an integer in 0..65535 (for `bind`) or 1..65535
  * @throws {OSError} ENAMETOOLONG unix path over 107 bytes; EINVAL NUL inside; EAFNOSUPPORT numeric host of the other family
  */
-export function checkAddress(family: number, address: Address, use: "bind" | "connect"): Target {
+export function checkAddress(family: number, address: Address, use: AddressUse): Target {
   return family === AF_UNIX ? checkUnix(address, use) : checkInet(family, address, use);
 }
 
@@ -70,18 +73,18 @@ function checkUnix(address: unknown, use: string): Target {
   return { kind: "unix", path: address };
 }
 
-function checkInet(family: number, address: unknown, use: "bind" | "connect"): Target {
+function checkInet(family: number, address: unknown, use: AddressUse): Target {
   if (!Array.isArray(address) || address.length !== 2) {
     throw new ArgumentTypeError(`${use}: an internet address is [host, port], not ${show(address)}`);
   }
   const [host, port] = address as unknown[];
   if (typeof host !== "string")
     throw new ArgumentTypeError(`${use}: the host is a string, not ${show(host)}`);
-  if (host === "" && use === "connect") throw new ArgumentTypeError("connect: the host is missing");
+  if (host === "" && use !== "bind") throw new ArgumentTypeError(`${use}: the host is missing`);
   if (host.includes("\0")) throw new ArgumentTypeError(`${use}: NUL inside the host`);
   if (typeof port !== "number")
     throw new ArgumentTypeError(`${use}: the port is a number, not ${show(port)}`);
-  const lowest = use === "connect" ? 1 : 0;
+  const lowest = use === "bind" ? 0 : 1;
   if (!Number.isInteger(port) || port < lowest || port > 65_535) {
     throw new ArgumentRangeError(`${use}: the port is an integer in ${lowest}..65535, not ${port}`);
   }

@@ -10,8 +10,11 @@ export type TimerHandle = unknown;
 export interface Clock {
   /** Milliseconds since a fixed but arbitrary moment; never goes back. */
   now(): number;
-  /** Calls `callback` once, `delayMs` from now. The timer alone does not keep the process alive. */
-  setTimer(callback: () => void, delayMs: number): TimerHandle;
+  /**
+   * Calls `callback` once, `delayMs` from now (at most {@link LONGEST_TIMER_MS}). The timer alone does not keep the
+   * process alive, unless `holdsProcess`; a clock that has no say in that may leave the argument out.
+   */
+  setTimer(callback: () => void, delayMs: number, holdsProcess?: boolean): TimerHandle;
   /** Takes a timer back. Harmless when it has run or was taken back. */
   clearTimer(timer: TimerHandle): void;
 }
@@ -22,22 +25,10 @@ export const LONGEST_TIMER_MS: number = 2 ** 31 - 1;
 /** The machine's monotonic clock. */
 export const systemClock: Clock = {
   now: () => performance.now(),
-  setTimer: (callback, delayMs) => setTimeout(callback, delayMs).unref(),
+  setTimer(callback, delayMs, holdsProcess) {
+    // setTimeout() drops fractions, and would be early.
+    const timer = setTimeout(callback, Math.ceil(delayMs));
+    return holdsProcess === true ? timer : timer.unref();
+  },
   clearTimer: (timer) => clearTimeout(timer as ReturnType<typeof setTimeout>),
 };
-
-/** Takes `old` back and sets a timer in its place; none where the delay is as good as never. */
-export function armDeadline(
-  clock: Clock,
-  old: TimerHandle,
-  delayMs: number,
-  expired: () => void,
-): TimerHandle {
-  if (old !== undefined) clock.clearTimer(old);
-  return delayMs > LONGEST_TIMER_MS ? undefined : clock.setTimer(expired, delayMs);
-}
-
-/** Takes `old` back, if there is one. @returns undefined, to be kept in its place */
-export function clearDeadline(clock: Clock, old: TimerHandle): undefined {
-  if (old !== undefined) clock.clearTimer(old);
-}

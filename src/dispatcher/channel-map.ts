@@ -37,8 +37,8 @@ export interface Scheduled {
   wants(act: Act): boolean;
   /** Whether there is such an event, and no async hook holds it back. */
   isDue(act: Act): boolean;
-  /** Once the connection stands: asks for urgent data if the class has a hook for it. */
-  watchUrgent(): void;
+  /** Once the connection stands: its timeouts begin, and urgent data is asked for if the class has a hook for it. */
+  establish(): void;
   /** The channel entered or left its map. */
   setMapped(mapped: boolean): void;
 }
@@ -117,7 +117,7 @@ export class ChannelMap extends Map<number, Channel> {
   /** Sorts the channels that came since the last pass: which must be asked every time? */
   admitFresh(): void {
     for (const scheduled of this.#fresh) {
-      scheduled.watchUrgent();
+      scheduled.establish();
       if (scheduled.asksEachPass()) this.asked.add(scheduled);
       // What it had before it came counts as an event.
       else this.ready.add(scheduled);

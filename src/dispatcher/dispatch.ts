@@ -10,10 +10,13 @@
  *
  * Nothing here throws: one channel's hook must not cost another its turn.
  */
-import { ExitNow } from "../base/errors.ts";
+import { systemClock } from "../base/clock.ts";
+import { ExitNow, osError, type OSError } from "../base/errors.ts";
 import type { Socket, SocketObserver } from "../socket/socket.ts";
 import { enterTurn, leaveTurn } from "../socket/turn.ts";
 import { Act, type Channel, type ChannelMap, type Scheduled } from "./channel-map.ts";
+import { type TimeoutKind, type TimeoutOwner, Timeouts } from "./timeouts.ts";
+import { ChannelTimer, type Timer, type TimerOwner } from "./timers.ts";
 
 /** What a hook may return. A promise holds the channel's read hooks back until it settles. */
 export type HookResult = void | Promise<void>;
@@ -24,6 +27,7 @@ export interface Hooked extends Channel {
   handleWriteEvent(): HookResult;
   handleConnectEvent(): HookResult;
   handleExptEvent(): HookResult;
+  handleTimeout(kind: TimeoutKind, error: OSError): HookResult;
   handleError(error: unknown): HookResult;
 }
 
@@ -32,12 +36,14 @@ const LONGEST_IDLE_MS = 64;
 
 let lastNumber = 0;
 
-export abstract class Dispatch implements Scheduled, SocketObserver {
+export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner, TimeoutOwner {
   readonly channel: Hooked;
   /** The channel's key in its map; a new one for each socket it gets. Never reused. */
   number = 0;
   #map: ChannelMap;
   #mapped = false;
+  /** In its map, and no handshake is awaited: the one thing that an event has to ask. */
+  #listens = false;
   /** How many of this channel's own hooks are running. */
   #active = 0;
   /** Async hooks that have not settled. */
@@ -48,10 +54,17 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   #queued = false;
   #idleTurns = 0;
   #resting = false;
-  #urgentAsked = false;
+  #established = false;
   #urgentWatched = false;
-  /** What is to happen to this channel outside whatever met it. */
-  #deferred: (() => HookResult) | undefined;
+  /** What is to happen when the handshake under way is over. */
+  #outcome: (() => HookResult) | undefined;
+  /** What is to happen to this channel outside whatever met it, the oldest first; never empty. */
+  #deferred: (() => HookResult)[] | undefined;
+  /** The one of these that tells a failure. */
+  #failure: (() => HookResult) | undefined;
+  #timers: Set<ChannelTimer> | undefined;
+  #timeouts: Timeouts | undefined;
+  #closed = false;
 
   constructor(channel: Hooked, map: ChannelMap) {
     this.channel = channel;
@@ -73,7 +86,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   }
   /** Whether an error waits to be told. */
   get failing(): boolean {
-    return this.#deferred !== undefined;
+    return this.#failure !== undefined;
   }
 
   // --- in and out of the map ---------------------------------------------------------------------------------
@@ -96,27 +109,34 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   renew(): void {
     this.remove();
     this.number = 0;
-    this.#deferred = undefined;
+    // What was set before there was a socket is meant for the first one.
+    if (this.channel.socket !== undefined) this.close();
+    this.#closed = false;
+    this.#outcome = undefined;
     this.#generation++;
     this.#pending = 0;
     this.#pendingWrites = 0;
     this.#idleTurns = 0;
-    this.#urgentAsked = false;
+    this.#established = false;
     this.#urgentWatched = false;
   }
 
   setMapped(mapped: boolean): void {
     this.#mapped = mapped;
+    this.#listens = mapped && this.#outcome === undefined;
     // Outside a map only the program's own references count, also for the garbage collector.
     const { socket } = this.channel;
     if (mapped) socket?.observe(this);
     // Unless it was handed to another channel.
     else if (socket?.observer === this) socket.observe(undefined);
+    if (mapped) this.#timeouts?.resume();
+    else this.#timeouts?.pause();
   }
 
   /** Asks the predicates again: what they depend on has changed elsewhere. */
   wake(): void {
     if (!this.#mapped) return;
+    if (this.#established) this.#startTimeouts();
     if (this.#map.polling) this.#map.interrupt();
     else this.askLater();
   }
@@ -124,14 +144,17 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
   // --- being told --------------------------------------------------------------------------------------------
 
   socketReady(): void {
-    if (!this.#mapped) return;
+    if (!this.#listens && !this.#mayRun()) return;
     if (this.#map.polling) this.#map.markReady(this);
     else if (this.#active > 0) this.askLater();
     else this.#turn();
   }
 
   socketChanged(): void {
-    if (this.#mapped) this.askLater();
+    if (!this.#mapped) return;
+    this.askLater();
+    // A pass that waits has asked the predicates already, and their answer may hang on the queue.
+    if (this.#map.polling) this.#map.interrupt();
   }
 
   askLater(): void {
@@ -179,12 +202,128 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     });
   }
 
-  /** Runs `hook` soon as one of this channel's own, whatever the predicates say. The first one asked for counts. */
+  /** Runs `hook`, which tells a failure, soon as one of this channel's own. The first one asked for counts. */
   runLater(hook: () => HookResult): void {
-    this.#deferred ??= hook;
+    if (this.#failure === undefined) {
+      this.#failure = hook;
+      this.#defer(hook);
+    }
     this.askLater();
-    // A pass that is waiting has asked this channel already, perhaps to hear that it does not want to read.
-    if (this.#map.polling) this.#map.interrupt();
+    this.#interruptPass();
+  }
+
+  /**
+   * Runs `hook` as one of this channel's own, whatever the predicates say and async hooks still do: now, or in the next
+   * pass. Outside a map it waits until the channel is back.
+   */
+  runDue(hook: () => HookResult): void {
+    this.#defer(hook);
+    this.socketReady();
+    this.#interruptPass();
+  }
+
+  #defer(hook: () => HookResult): void {
+    if (this.#deferred === undefined) this.#deferred = [hook];
+    else this.#deferred.push(hook);
+  }
+
+  #takeDeferred(waiting: (() => HookResult)[]): () => HookResult {
+    const hook = waiting.shift() as () => HookResult;
+    if (hook === this.#failure) this.#failure = undefined;
+    if (waiting.length === 0) this.#deferred = undefined;
+    if (waiting.length > 0) this.askLater();
+    // What it waits for may have come meanwhile.
+    else if (this.#outcome !== undefined) this.#tellOutcome(this.#outcome);
+    return hook;
+  }
+
+  // A pass that is waiting has asked this channel already, perhaps to hear that it does not want to read.
+  #interruptPass(): void {
+    if (this.#mapped && this.#map.polling) this.#map.interrupt();
+  }
+
+  /** Runs `hook` when the socket, which is as if connecting again, has done so or failed. */
+  awaitOutcome(hook: () => HookResult): void {
+    this.#outcome = hook;
+    this.#listens = false;
+  }
+
+  #tellOutcome(hook: () => HookResult): void {
+    if (this.channel.socket?.state === "connecting") return;
+    this.#outcome = undefined;
+    this.#listens = this.#mapped;
+    this.runLater(hook);
+  }
+
+  // --- time --------------------------------------------------------------------------------------------------
+
+  /** A timer that runs `fn` as one of this channel's hooks. @throws {OSError} EBADF; what {@link callLater} throws */
+  addTimer(name: "callLater" | "callEvery", ms: number, fn: () => unknown): Timer {
+    if (this.#closed) throw osError("EBADF", { syscall: name, detail: "the channel is closed" });
+    const timer = new ChannelTimer(this, name, this.channel.socket?.clock ?? systemClock, ms, fn);
+    (this.#timers ??= new Set()).add(timer);
+    return timer;
+  }
+
+  timerDue(timer: ChannelTimer): void {
+    this.runDue(() => {
+      // An async one holds nothing back: it may outlast many events.
+      const generation = this.#generation;
+      this.watch(timer.run(), generation);
+    });
+  }
+
+  timerOver(timer: ChannelTimer): void {
+    this.#timers?.delete(timer);
+  }
+
+  beginRequest(socket: Socket): void {
+    if (socket.limits.requestTimeoutMs < Infinity) this.#needTimeouts(socket).beginRequest();
+    else this.#timeouts?.endRequest();
+  }
+
+  endRequest(): void {
+    this.#timeouts?.endRequest();
+  }
+
+  handleTimeout(kind: TimeoutKind, error: OSError): HookResult {
+    return this.channel.handleTimeout(kind, error);
+  }
+
+  #startTimeouts(): void {
+    const { socket } = this.channel;
+    if (socket === undefined) return;
+    const { idleTimeoutMs, lifetimeTimeoutMs } = socket.limits;
+    if (idleTimeoutMs < Infinity || lifetimeTimeoutMs < Infinity) this.#needTimeouts(socket);
+    this.#timeouts?.start();
+  }
+
+  #needTimeouts(socket: Socket): Timeouts {
+    if (this.#timeouts === undefined) {
+      this.#timeouts = new Timeouts(this, socket);
+      if (this.#mapped) this.#timeouts.resume();
+    }
+    return this.#timeouts;
+  }
+
+  /** The channel was closed, or gets another socket: its timers and timeouts end, and what waits to be run. */
+  close(): void {
+    this.#closed = true;
+    this.#deferred = undefined;
+    this.#failure = undefined;
+    this.#timeouts?.pause();
+    this.#timeouts = undefined;
+    if (this.#timers === undefined) return;
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers = undefined;
+  }
+
+  // While a handshake is awaited nothing is run but what is due whatever the socket does.
+  #mayRun(): boolean {
+    if (!this.#mapped) return false;
+    if (this.#outcome === undefined || this.#deferred !== undefined) return true;
+    this.#tellOutcome(this.#outcome);
+    return false;
   }
 
   // --- push --------------------------------------------------------------------------------------------------
@@ -209,7 +348,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
         wrote = this.wants(Act.Write) && this.#serves(socket);
         if (wrote) this.run(Act.Write);
       }
-      if (!this.#urgentAsked) this.watchUrgent();
+      if (!this.#established) this.establish();
       if (this.#urgentWatched && this.#serves(socket) && this.isDue(Act.Expt)) this.run(Act.Expt);
     } finally {
       leaveTurn();
@@ -228,11 +367,13 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     }
   }
 
-  /** Once the connection stands: asks for urgent data if the class has a hook for it. */
-  watchUrgent(): void {
+  /** Once the connection stands: its timeouts begin, and urgent data is asked for if the class has a hook for it. */
+  establish(): void {
     const { socket, accepting, connecting } = this.channel;
-    if (this.#urgentAsked || socket === undefined || accepting || connecting || !this.#mapped) return;
-    this.#urgentAsked = true;
+    if (this.#established || socket === undefined || accepting || connecting || !this.#mapped) return;
+    if (socket.state === "idle") return;
+    this.#established = true;
+    this.#startTimeouts();
     this.#urgentWatched = this.watchesUrgent();
     if (this.#urgentWatched) socket.watchUrgent();
   }
@@ -252,17 +393,18 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     }
     if (this.#resting) return;
     this.#resting = true;
-    setTimeout(() => {
+    const again = (): void => {
       this.#resting = false;
       this.socketReady();
-    }, wait);
+    };
+    (this.channel.socket?.clock ?? systemClock).setTimer(again, wait, true);
   }
 
   // --- hooks -------------------------------------------------------------------------------------------------
 
   run(act: Act): void {
-    const deferred = this.#deferred;
-    this.#deferred = undefined;
+    const waiting = this.#deferred;
+    const deferred = waiting === undefined ? undefined : this.#takeDeferred(waiting);
     const generation = this.#generation;
     this.#active++;
     let result: HookResult;
@@ -270,7 +412,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       if (deferred !== undefined) result = deferred();
       else if (act === Act.Read) result = this.channel.handleReadEvent();
       else if (act === Act.Write) result = this.channel.handleWriteEvent();
-      else if (act === Act.Expt) result = this.channel.handleExptEvent();
+      else if (act === Act.Expt) result = this.#urgentEvent();
       else result = this.channel.handleConnectEvent();
     } catch (error) {
       this.#active--;
@@ -278,9 +420,19 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
       return;
     }
     this.#active--;
-    if (!this.#urgentAsked) this.watchUrgent();
+    if (!this.#established) this.establish();
     // All that a synchronous hook pays for the asynchronous ones.
     if (result !== undefined) this.track(result, generation, act);
+  }
+
+  #urgentEvent(): HookResult {
+    const { socket } = this.channel;
+    try {
+      return this.channel.handleExptEvent();
+    } finally {
+      // A byte that was left there and that reading has passed is not told again.
+      if (socket !== undefined && this.#serves(socket)) socket.watchUrgent();
+    }
   }
 
   /** Counts this channel's sockets. To be read before a hook runs, and given to {@link track} after. */
@@ -366,6 +518,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver {
     }
     this.reportFatal(error);
     // Not the dispatcher's abort(): that could be the user's, and is not to be trusted now.
+    this.close();
     this.remove();
     this.channel.socket?.abort();
   }

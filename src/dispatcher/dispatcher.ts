@@ -1,10 +1,9 @@
 /**
  * `Dispatcher`: asyncore's class. Subclass it and override the `handle…` methods. The methods here are the socket's,
- * in asyncore's words, and the hooks with asyncore's defaults; how events reach the hooks is `dispatch.ts`. Its only
- * names are asyncore's, so that a subclass is free in its own.
+ * in asyncore's words, and the hooks with asyncore's defaults; how events reach the hooks is `dispatch.ts`. It has few
+ * names beyond asyncore's, so that a subclass is free in its own.
  */
 import type { Address } from "../base/address.ts";
-import { formatAddress } from "../base/address.ts";
 import { AF_INET, MSG_OOB, SHUT_RD, SO_REUSEADDR, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, DISCONNECTED, OSError, osError, TLSError } from "../base/errors.ts";
 import { isEmpty, type SendData } from "../bytes/send-data.ts";
@@ -14,10 +13,13 @@ import type { Socket, StreamLimits } from "../socket/socket.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import { inTurn } from "../socket/turn.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
-import { Dispatch, type Hooked, type HookResult } from "./dispatch.ts";
-import { overrides } from "./hook-names.ts";
+import type { Dispatch, Hooked, HookResult } from "./dispatch.ts";
+import { describeChannel, describeFailure, peerOf } from "./describe.ts";
+import { dispatchWith } from "./hook-dispatch.ts";
 import { writeLine } from "./log.ts";
-import { compactTraceback } from "./traceback.ts";
+import { type Closed, Milestones } from "./milestones.ts";
+import { connectTimeout, type TimeoutKind } from "./timeouts.ts";
+import type { Timer } from "./timers.ts";
 
 const EMPTY: Buffer = Buffer.alloc(0);
 
@@ -82,6 +84,8 @@ export class Dispatcher implements Hooked {
   #sendShut = false;
   /** Why the end that handleClose() may still be told of is none. */
   #lost: OSError | undefined;
+  /** Undefined until somebody asks for `opened` or `closed`. */
+  #milestones: Milestones | undefined;
 
   /**
    * @param socket one to take over, as `handleAccepted` gets it; without, call `createSocket()`
@@ -113,6 +117,10 @@ export class Dispatcher implements Hooked {
     if (limits !== defaultLimits) socket.limits = limits;
     this.channelDispatch.renew();
     if (this.socket !== socket) this.socket?.close();
+    if (this.#closed || (this.socket !== undefined && this.socket !== socket)) {
+      this.#milestones?.giveUp();
+      this.#milestones = undefined;
+    }
     this.#closed = false;
     this.#endTold = false;
     this.#lost = undefined;
@@ -124,6 +132,8 @@ export class Dispatcher implements Hooked {
     this.connecting = state === "connecting";
     this.accepting = state === "listening";
     if (this.connected) this.addr = peerOf(socket);
+    this.#milestones?.attach(socket);
+    if (this.connected || this.accepting) this.#milestones?.open();
     this.addChannel(map);
   }
 
@@ -137,7 +147,7 @@ export class Dispatcher implements Hooked {
     this.channelDispatch.remove(map);
   }
 
-  /** Asks `readable()` and `writable()` again, next turn: what they depend on has changed elsewhere. */
+  /** Asks `readable()` and `writable()` again, next turn, and looks at `socket.limits`: something has changed elsewhere. */
   wake(): void {
     this.channelDispatch.wake();
   }
@@ -168,6 +178,7 @@ export class Dispatcher implements Hooked {
   listen(backlog: number = 512): void {
     this.#need("listen").listen(backlog);
     this.accepting = true;
+    this.#milestones?.open();
   }
 
   /** The next waiting connection and its address, or null. @throws {OSError} EINVAL when not listening, EBADF */
@@ -194,7 +205,7 @@ export class Dispatcher implements Hooked {
    * Sends all of `data`: what the kernel does not take now is kept and follows. Sends of one turn go out in one
    * write. The caller may reuse its memory at once.
    *
-   * With `MSG_OOB` the last byte of `data` is urgent; it goes out at once, or not at all (EAGAIN) while something is queued.
+   * With `MSG_OOB` the last byte of `data` is urgent; it goes out at once, or not at all (0) while something is queued.
    *
    * @returns the length in bytes; 0 when the connection is gone (`handleClose()` has been called, or will be)
    * @throws {OSError} EBADF after `close()`, but not in another channel's hook, where it returns 0; ENOTCONN before
@@ -223,6 +234,8 @@ export class Dispatcher implements Hooked {
   // channel's own hooks is running, it goes to its handleError() instead.
   #sendFailed(error: unknown, data: SendData): number {
     if (!(error instanceof OSError)) throw error;
+    // asyncore: what would block was not sent, and that is no error.
+    if (error.code === "EAGAIN") return 0;
     const dispatch = this.channelDispatch;
     if (this.#closed) {
       // `this.send(this.recv())` at the end of the stream, and a broadcast to somebody who has left.
@@ -235,6 +248,7 @@ export class Dispatcher implements Hooked {
     if (error.code === "ENOBUFS") {
       // Told here, so not once more by the socket; and what was still connecting will not.
       this.socket?.takeError();
+      if (this.connecting) this.#own.fail(error);
       this.connecting = false;
       this.#lost = error;
     }
@@ -274,7 +288,8 @@ export class Dispatcher implements Hooked {
       return EMPTY;
     }
     if (chunk === undefined) return EMPTY;
-    if (chunk.length === 0 && size !== 0) this.#disconnected(this.#lost);
+    // An empty datagram is a datagram.
+    if (chunk.length === 0 && size !== 0 && this.socket?.type === SOCK_STREAM) this.#disconnected(this.#lost);
     return chunk;
   }
 
@@ -294,15 +309,22 @@ export class Dispatcher implements Hooked {
   }
 
   /**
-   * Begins TLS on a connection that stands (STARTTLS), with what was sent before going out in plain first. No hook but
-   * `handleError()` and `handleClose()` runs until the handshake is over; then `socket.tls` tells what was agreed on.
+   * Begins TLS on a connection that stands (STARTTLS), with what was sent before going out in plain first. Nothing is
+   * read until the handshake is over; then `handleSecure()` is called, or `handleError()` with the {@link TLSError}. What is
+   * sent meanwhile goes out after it. On a listener: how connections begin from now on (also to renew a certificate).
    *
    * @throws {OSError} ENOTCONN, EALREADY, EBADF
    * @throws {TLSError} options that TLS cannot begin with; `PLAINTEXT_BEHIND`: bytes the peer sent before its
    *   handshake are still unread. They may be an attacker's, so they must not count as received through TLS
    */
   startTls(options: TlsOptions): void {
-    this.#need("startTls").startTls(options);
+    const socket = this.#need("startTls");
+    socket.startTls(options);
+    if (this.accepting) return;
+    this.channelDispatch.awaitOutcome(() => {
+      const error = socket.takeError();
+      return error === undefined ? this.handleSecure() : this.#connectFailed(error);
+    });
   }
 
   // Once for the clean end; and once for a loss, which may follow an end that did not close.
@@ -337,6 +359,42 @@ export class Dispatcher implements Hooked {
     this.accepting = false;
     this.connecting = false;
     this.#closed = true;
+    this.channelDispatch.close();
+    this.#milestones?.giveUp();
+  }
+
+  /**
+   * Resolves with this channel once it is connected, TLS handshake included, or listens; at once when it is so
+   * already. What was asked for before `createSocket()` is told of the first socket, otherwise of the present one.
+   *
+   * @throws {OSError} rejects with what `handleError()` gets when the connect fails; with ECANCELED when the channel is
+   *   closed, or gets another socket, before it was connected
+   */
+  get opened(): Promise<this> {
+    return this.#asked().opened as Promise<this>;
+  }
+
+  /** Resolves once the descriptor is released: what `close()` does in the background is over. Never rejects. */
+  get closed(): Promise<Closed> {
+    return this.#asked().closed;
+  }
+
+  #asked(): Milestones {
+    if (this.connected || this.accepting) this.#own.open();
+    else if (this.#closed) this.#own.giveUp();
+    return this.#own;
+  }
+  get #own(): Milestones {
+    return (this.#milestones ??= new Milestones(this, this.socket));
+  }
+
+  // A deadline of the socket's is told as what it is.
+  #connectFailed(error: OSError): HookResult {
+    this.connecting = false;
+    this.#own.fail(error);
+    const kind = connectTimeout(error);
+    if (kind === undefined) throw error;
+    return this.handleTimeout(kind, error);
   }
 
   /** Whether the channel was closed and its socket still delivers, or waits for the peer's FIN. */
@@ -384,6 +442,33 @@ export class Dispatcher implements Hooked {
     return socket;
   }
 
+  // --- time --------------------------------------------------------------------------------------------------
+
+  /**
+   * Calls `fn` once, `ms` from now, as one of this channel's hooks: its sends collect, its failure goes to `handleError()`, in
+   * poll mode it waits for a pass. Exact, on the socket's clock. The timer ends with `close()`, `abort()` or another socket,
+   * waits while the channel is in no map, and does not keep the process alive. See also the free `callLater()`.
+   *
+   * @throws {OSError} EBADF after `close()`
+   * @throws {ArgumentTypeError|ArgumentRangeError} `ms` is not a finite number of at least 0, `fn` no function
+   */
+  callLater(ms: number, fn: () => unknown): Timer {
+    return this.channelDispatch.addTimer("callLater", ms, fn);
+  }
+  /** The same every `ms`, at a fixed rate; calls do not pile up (see the free `callEvery()`). @throws as `callLater()` */
+  callEvery(ms: number, fn: () => unknown): Timer {
+    return this.channelDispatch.addTimer("callEvery", ms, fn);
+  }
+
+  /** A request begins, which may take `limits.requestTimeoutMs`: until `endRequest()`, or the next begins. @throws {OSError} ENOTSOCK */
+  beginRequest(): void {
+    this.channelDispatch.beginRequest(this.#need("beginRequest"));
+  }
+  /** The request is over. */
+  endRequest(): void {
+    this.channelDispatch.endRequest();
+  }
+
   // --- predicates --------------------------------------------------------------------------------------------
 
   /** Whether this channel wants to read. False pauses the socket, and the peer feels it. Default: true. */
@@ -429,10 +514,8 @@ export class Dispatcher implements Hooked {
   handleConnectEvent(): HookResult {
     const { socket } = this;
     const error = socket?.takeError();
-    if (error !== undefined) {
-      this.connecting = false;
-      throw error;
-    }
+    if (error !== undefined) return this.#connectFailed(error);
+    this.#milestones?.open();
     try {
       return this.handleConnect();
     } finally {
@@ -440,6 +523,7 @@ export class Dispatcher implements Hooked {
       if (this.socket === socket && !this.#closed) {
         this.connected = true;
         this.connecting = false;
+        this.#milestones?.open();
       }
     }
   }
@@ -454,7 +538,7 @@ export class Dispatcher implements Hooked {
   handleWrite(): HookResult {
     this.#unhandled("unhandled write event");
   }
-  /** There is urgent data: `recv(1, MSG_OOB)`. Linux, main thread, and only for classes that override this. */
+  /** There is urgent data: `recv(1, MSG_OOB)`. Linux, main thread, and only for classes that override this or `handleExptEvent()`. */
   handleExpt(): HookResult {
     this.#unhandled("unhandled incoming priority event");
   }
@@ -462,9 +546,11 @@ export class Dispatcher implements Hooked {
   handleConnect(): HookResult {
     this.#unhandled("unhandled connect event");
   }
+  /** TLS stands after `startTls()`; `socket.tls` tells what was agreed on. A client speaks again here. Default: nothing. */
+  handleSecure(): HookResult {}
   /**
-   * The peer has ended the connection, or it was lost: then `reason` says how (asyncore does not tell the two
-   * apart). Default: warns and closes.
+   * The peer has ended the connection, or it was lost or took too long: then `reason` says how (asyncore does not
+   * tell them apart). Default: warns and closes.
    */
   handleClose(_reason?: OSError): HookResult {
     this.#unhandled("unhandled close event");
@@ -487,6 +573,16 @@ export class Dispatcher implements Hooked {
   handleAccepted(socket: Socket, _address: Address): HookResult {
     socket.close();
     this.#unhandled("unhandled accepted event");
+  }
+  /**
+   * Something took longer than `socket.limits` allow; `error` is ETIMEDOUT. Default: for `connect` and `handshake` throws it, so
+   * that `handleError()` gets it like every failed connect; for `idle`, `request` and `lifetime` warns and calls
+   * `handleClose(error)`. A channel that stays open is told again of `idle` after as long a time, of the others no more.
+   */
+  handleTimeout(kind: TimeoutKind, error: OSError): HookResult {
+    if (kind === "connect" || kind === "handshake") throw error;
+    this.#unhandled(error.message);
+    return this.handleClose(error);
   }
   /**
    * A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. On a
@@ -522,65 +618,8 @@ export class Dispatcher implements Hooked {
 
   /** `<Echo connected 127.0.0.1:50312 #7>`. */
   toString(): string {
-    const state =
-      this.accepting && this.addr !== undefined ? " listening" : this.connected ? " connected" : "";
-    const address = this.addr === undefined ? "" : ` ${formatAddress(this.addr)}`;
-    return `<${this.constructor.name}${state}${address} #${this.channelDispatch.number}>`;
+    return describeChannel(this);
   }
 }
 
-function peerOf(socket: Socket): Address | undefined {
-  try {
-    return socket.origin ?? socket.getpeername();
-  } catch (error) {
-    // A file has no peer.
-    if (error instanceof OSError && error.code === "ENOTSOCK") return undefined;
-    throw error;
-  }
-}
-
-/** The default hooks. */
-const base: Dispatcher = Dispatcher.prototype;
-
-class DispatcherDispatch extends Dispatch {
-  declare readonly channel: Dispatcher;
-
-  // Asked every turn: three comparisons for the classes that have none of these.
-  override watchesWrite(): boolean {
-    const { channel } = this;
-    if (channel.writable !== base.writable) return true;
-    if (channel.handleWrite === base.handleWrite && channel.handleWriteEvent === base.handleWriteEvent)
-      return false;
-    return overrides(channel, base, "handleWrite") || overrides(channel, base, "handleWriteEvent");
-  }
-
-  protected override watchesUrgent(): boolean {
-    return overrides(this.channel, base, "handleExpt");
-  }
-
-  protected override hasWritable(): boolean {
-    return this.channel.writable !== Dispatcher.prototype.writable;
-  }
-
-  override asksEachPass(): boolean {
-    return this.channel.readable !== Dispatcher.prototype.readable || this.watchesWrite();
-  }
-
-  protected override reportFatal(error: unknown): void {
-    writeLine("stderr", `error: ${describeFailure(this.channel, error)}`);
-  }
-}
-
-function describeFailure(channel: Dispatcher, error: unknown): string {
-  const { type, message, info } = compactTraceback(error);
-  return `uncaptured exception, closing channel ${nameOf(channel)} (${type}:${message}${info === "" ? "" : ` ${info}`})`;
-}
-
-// A user's toString() may crash.
-function nameOf(channel: Dispatcher): string {
-  try {
-    return String(channel);
-  } catch {
-    return `<a ${channel.constructor.name} whose toString() throws>`;
-  }
-}
+const DispatcherDispatch = dispatchWith(Dispatcher.prototype);

@@ -4,7 +4,7 @@
  */
 
 /** The hooks of which it matters whether a class has its own: what nobody would be told of is not asked for. */
-type WatchedHook = "handleWrite" | "handleWriteEvent" | "handleExpt";
+type WatchedHook = "handleWrite" | "handleWriteEvent" | "handleExpt" | "handleExptEvent";
 
 type Hooks = Readonly<Record<WatchedHook, () => unknown>>;
 

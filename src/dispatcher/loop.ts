@@ -248,8 +248,9 @@ function act(map: ChannelMap, scheduled: Scheduled, kind: Act): void {
 
 /** Closes every channel of `map` (default: `socketMap`) and empties it. An error in one ends it unless `ignoreAll`. */
 export function closeAll(map: ChannelMap = socketMap, ignoreAll: boolean = false): void {
-  // close() takes the channel out of the map, which a Map's iterator allows.
-  for (const channel of map.values()) {
+  // As they are now: a close() may put another channel into the map, again and again.
+  const channels = [...map.values()];
+  for (const channel of channels) {
     try {
       channel.close();
     } catch (error) {

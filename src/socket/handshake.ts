@@ -6,7 +6,13 @@ import type { Clock, TimerHandle } from "../base/clock.ts";
 import { armDeadline, clearDeadline } from "../base/deadline.ts";
 import type { TLSError } from "../base/errors.ts";
 import type { BunOwner, Wire } from "./endpoint.ts";
-import { handshakeError, handshakeTimedOut, type TlsContext } from "./tls-context.ts";
+import {
+  handshakeError,
+  handshakeTimedOut,
+  type SniAnswer,
+  type SniWaiter,
+  type TlsContext,
+} from "./tls-context.ts";
 
 /** The listener. */
 export interface HandshakeOwner {
@@ -20,6 +26,8 @@ export class Handshake implements BunOwner {
   readonly #wire: Wire;
   readonly #clock: Clock;
   #deadline: TimerHandle;
+  /** What the server's `sni` has thrown. */
+  #refusal: Error | undefined;
   #over = false;
 
   constructor(owner: HandshakeOwner, wire: Wire, context: TlsContext, clock: Clock, timeoutMs: number) {
@@ -34,8 +42,16 @@ export class Handshake implements BunOwner {
     });
   }
 
-  bunSecured(_wire: Wire, ok: boolean, error: unknown): void {
-    this.#tell(this.context.failure(ok, error), error);
+  bunServerName(name: string, waiter: SniWaiter): SniAnswer {
+    return this.context.answer(name, waiter, (why) => {
+      this.#refusal = why;
+    });
+  }
+  bunSecured(wire: Wire, ok: boolean, error: unknown): void {
+    const failure = this.context.failure(ok, error, this.#refusal);
+    this.#tell(failure, error);
+    // To the peer the handshake has succeeded, and Bun would end the connection as if nothing had happened.
+    if (failure !== undefined && ok) wire.terminate();
   }
   bunClosed(error: unknown): void {
     this.#tell(handshakeError(error ?? { code: "ECONNRESET" }), error);

@@ -6,7 +6,7 @@
  * Owner of the descriptor: this object until it has a wire, then Bun.
  */
 import { type Address, addressDetails, type Target } from "../base/address.ts";
-import { osError, toOSError } from "../base/errors.ts";
+import { osError, type OSError, toOSError } from "../base/errors.ts";
 import { SOCK_DGRAM } from "../base/constants.ts";
 import type { Libc } from "./libc.ts";
 import { type UdpEndpoint, UdpWire } from "./udp-wire.ts";
@@ -49,10 +49,11 @@ export class LibcUdp implements UdpEndpoint {
     this.open();
   }
 
-  connect(address: Address, target: Target): void {
+  connect(address: Address, target: Target): OSError | undefined {
     const code = this.#c.connect(this.fd, this.#c.sockaddr(this.#family, target));
-    if (code !== undefined) throw osError(code, { syscall: "connect", ...addressDetails(address) });
+    if (code !== undefined) return osError(code, { syscall: "connect", ...addressDetails(address) });
     this.open();
+    return undefined;
   }
 
   getsockname(): Address {

@@ -59,11 +59,18 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
 
   /** Whether `accept()` has something to say. */
   get ready(): boolean {
-    return this.#queue.length > 0 && !this.#held;
+    return this.waiting && !this.#held;
+  }
+  /** Whether it would say it now. */
+  get waiting(): boolean {
+    return this.#queue.length > 0;
   }
 
-  /** Connections from now on speak TLS so. */
+  /** Connections from now on speak TLS so. @throws {OSError} ENOSYS without the C library */
   renewTls(tls: TlsContext): void {
+    if (!this.#endpoint.canPause) {
+      throw osError("ENOSYS", { syscall: "listen", detail: "renewing TLS needs the C library" });
+    }
     this.#endpoint.tls = tls.bunOptions();
     this.#tls = tls;
     if (this.#paused) return;
@@ -108,8 +115,9 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
     this.#resumeIfRoom();
   }
 
+  /** Bun asks the listener; the connection that waits has its own context. */
   bunServerName(name: string, waiter: SniWaiter): SniAnswer {
-    return this.#tls?.answer(name, waiter);
+    return (waiter as SniWaiter & Wire).data.bunServerName?.(name, waiter);
   }
 
   #came(what: S | TLSError): void {

@@ -5,7 +5,7 @@
  */
 import { type Address, addressDetails, type Target } from "../base/address.ts";
 import { AF_INET6, SO_BROADCAST, SOL_SOCKET } from "../base/constants.ts";
-import { osError, toOSError } from "../base/errors.ts";
+import { osError, type OSError, toOSError } from "../base/errors.ts";
 import { type UdpEndpoint, UdpWire, type UdpWireOptions } from "./udp-wire.ts";
 
 export class PlainUdp implements UdpEndpoint {
@@ -37,7 +37,7 @@ export class PlainUdp implements UdpEndpoint {
   }
 
   // Bun connects a socket when it makes it. The bound one goes first, and for a moment its port is nobody's.
-  connect(address: Address, target: Target): void {
+  connect(address: Address, target: Target): OSError | undefined {
     const { host, port } = inet(target);
     const before = this.wire?.bun.address.port ?? 0;
     this.wire?.close();
@@ -46,9 +46,10 @@ export class PlainUdp implements UdpEndpoint {
     const own = { hostname: this.#hostname, port: before };
     try {
       this.wire = make({ ...own, connect }, "connect", address);
+      return undefined;
     } catch (error) {
       if (before !== 0) this.wire = make(own, "bind", [own.hostname, own.port]);
-      throw error;
+      return error as OSError;
     }
   }
 

@@ -89,6 +89,10 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   protected get closesAtOnce(): boolean {
     return true;
   }
+  /** Whether, after {@link wireShutdown}, bytes or the FIN may still wait for room in the kernel. A drain tells of their end. */
+  protected get holdsBack(): boolean {
+    return false;
+  }
   /** Releases the descriptor; what the kernel holds still goes out. May call `wireClosed` before it returns. */
   protected abstract wireClose(): void;
   /** The socket is closed for good: let go of what is not the wire. */
@@ -142,6 +146,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   /** There may be room again. Harmless when there is not. */
   protected wireDrained(): void {
     if (this.#securing !== undefined) this.#writePlain(this.#securing);
+    if (this.#state === "lingering" && !this.closesAtOnce) this.#linger();
     if (this.#state !== "open" && this.#state !== "flushing") return;
     const before = this.#queue.length;
     this.#blocked = false;
@@ -623,8 +628,13 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #linger(): void {
     this.#state = "lingering";
-    // The gentle close: the kernel goes on sending what it holds.
     this.#arm(this.limits.lingerTimeoutMs, () => {
+      if (this.holdsBack) {
+        // The peer takes nothing: this is a flush that has not ended.
+        this.#armFlushDeadline();
+        return;
+      }
+      // The gentle close: the kernel goes on sending what it holds.
       this.#release();
       this.wireClose();
     });

@@ -17,11 +17,10 @@ import { Parked } from "./parked.ts";
 import { PlainEndpoint } from "./plain-endpoint.ts";
 import { type Preface, PrefaceReader } from "./preface.ts";
 import type { Socket } from "./socket.ts";
-import { tlsHandlers } from "./bun-handlers.ts";
 import { StreamSocket } from "./stream-socket.ts";
 import { handshakeError, sessionError, type SniAnswer, type SniWaiter, TlsContext } from "./tls-context.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
-import { type Secured, TlsState } from "./tls-session.ts";
+import { type Secured, TlsState, upgraded } from "./tls-session.ts";
 import { type UrgentSocket, UrgentWatch } from "./urgent.ts";
 
 let urgentWatch: UrgentWatch | undefined;
@@ -173,10 +172,10 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   accept(): readonly [Socket, Address] | undefined {
     this.#refuseClosed("accept");
     if (this.#listener === undefined) throw osError("EINVAL", { syscall: "accept", detail: "not listening" });
+    // A failed handshake counts too: turns and passes that take nothing come ever more rarely.
+    if (this.#listener.waiting) this.bytesRead++;
     const socket = this.#listener.accept();
-    if (socket === undefined) return undefined;
-    this.bytesRead++;
-    return [socket, socket.#peer ?? ""];
+    return socket === undefined ? undefined : [socket, socket.#peer ?? ""];
   }
 
   connect(address: Address): void {
@@ -276,6 +275,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#watch?.received(this);
   }
   bunDrained(): void {
+    if (this.#wire !== undefined) this.#tls?.drained(this.#wire);
     if (!this.pending || this.securing) {
       this.wireDrained();
       if (this.observer === undefined) this.parkIfIdle();
@@ -337,19 +337,16 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#preface = undefined;
     this.startSecuring(() => this.#upgrade(tls));
     this.#tls = tls;
+    this.#watch?.delete(this);
+    this.#urgent = false;
   }
 
-  // Bun's two results take the place of the socket: one that speaks TLS, and the raw one, which goes on telling every
-  // chunk of ciphertext to whoever listens.
   #upgrade(tls: TlsState): void {
     const wire = this.#wire;
     if (wire === undefined) return;
     this.#tls = tls;
-    const options = { tls: tls.context.bunOptions(this.#host), data: this, socket: tlsHandlers };
     try {
-      const [raw, secured] = (wire as unknown as Upgradable).upgradeTLS(options);
-      raw.data = muted;
-      this.#wire = secured;
+      this.#wire = upgraded(wire, tls.context.bunOptions(this.#host), this);
     } catch (error) {
       this.wireFailed(handshakeError(error));
       this.wireTerminate();
@@ -382,18 +379,23 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const tls = this.#tls;
     if (tls === undefined || !this.pending) return;
     const { context } = tls;
-    const failure = context.failure(ok, error);
+    const failure = context.failure(ok, error, tls.refusal);
     if (failure === undefined) {
       tls.secured = { context, error: context.authorizationError(error) };
       this.wireOpened();
       return;
     }
     this.wireFailed(failure);
-    // Bun closes it, after the alert that tells the peer why; if it does not, this does.
-    setImmediate(() => wire.terminate());
+    // Bun closes it, after the alert that tells the peer why; if it does not, this does. Where the handshake has
+    // succeeded to the peer there is none, and Bun would end the connection as if nothing had happened.
+    if (ok) wire.terminate();
+    else setImmediate(() => wire.terminate());
   }
   bunServerName(name: string, waiter: SniWaiter): SniAnswer {
-    return this.#tls?.context.answer(name, waiter);
+    const tls = this.#tls;
+    return tls?.context.answer(name, waiter, (why) => {
+      tls.refusal = why;
+    });
   }
   bunSession(session: Buffer): void {
     if (this.#tls !== undefined) this.#tls.session = session;
@@ -404,6 +406,13 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   protected override get closesAtOnce(): boolean {
     return this.#tls === undefined;
+  }
+
+  protected override get holdsBack(): boolean {
+    const wire = this.#wire;
+    return (
+      wire !== undefined && this.#tls?.holdsBack(wire, this.family === AF_UNIX ? undefined : libc()) === true
+    );
   }
 
   // --- the wire ----------------------------------------------------------------------------------------------
@@ -492,7 +501,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
   override watchUrgent(): void {
     const c = libc();
-    if (c === undefined || this.family === AF_UNIX || this.#wireFd() < 0) return;
+    if (c === undefined || this.#noUrgent !== undefined || this.#wireFd() < 0) return;
     if (this.#urgent) this.#urgent = c.urgent([this.#wireFd()]).length > 0;
     this.#watch = urgentWatch ??= new UrgentWatch(c);
     this.#watch.add(this);
@@ -523,11 +532,16 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
   #needUrgent(syscall: string): Libc {
     const c = libc();
-    const none =
-      this.family === AF_UNIX ? "no urgent data on unix sockets" : "urgent data needs the C library";
-    if (c === undefined || this.family === AF_UNIX) throw osError("EOPNOTSUPP", { syscall, detail: none });
+    const none = this.#noUrgent ?? "urgent data needs the C library";
+    if (c === undefined || this.#noUrgent !== undefined)
+      throw osError("EOPNOTSUPP", { syscall, detail: none });
     if (this.#wireFd() < 0) throw osError("ENOTCONN", { syscall });
     return c;
+  }
+  // TLS has no urgent data: what is sent so would go out in plain between its records, what comes so is anybody's.
+  get #noUrgent(): string | undefined {
+    if (this.#tls !== undefined) return "no urgent data with TLS";
+    return this.family === AF_UNIX ? "no urgent data on unix sockets" : undefined;
   }
 
   // --- a normal non-blocking socket --------------------------------------------------------------------------
@@ -595,18 +609,6 @@ const REFUSALS: ReadonlySet<string> = new Set([
   "ENOENT",
   "ETIMEDOUT",
 ]);
-
-interface Upgradable {
-  upgradeTLS(options: object): readonly [Wire, Wire];
-}
-
-const muted: BunOwner = {
-  bunOpened: () => undefined,
-  bunReceived: () => undefined,
-  bunDrained: () => undefined,
-  bunEnded: () => undefined,
-  bunClosed: () => undefined,
-};
 
 function noLibrary(syscall: string): never {
   throw osError("ENOSYS", { syscall, detail: "socket options need the C library" });

@@ -28,23 +28,38 @@ const VERSIONS: ReadonlyMap<TlsVersion, number> = new Map([
   ["TLSv1.2", 0x0303],
   ["TLSv1.3", 0x0304],
 ]);
+/** What an option must be, and the words for it. */
+type Form = readonly [has: (value: unknown) => boolean, words: string];
+const TEXT: Form = [(value) => typeof value === "string", "text"];
+const FLAG: Form = [(value) => typeof value === "boolean", "true or false"];
+/** Is checked where it is read. */
+const READ: Form = [() => true, ""];
 // The type checker sees to it that this is every option there is.
-const KNOWN: Readonly<Record<keyof TlsOptions, true>> = {
-  key: true,
-  cert: true,
-  passphrase: true,
-  ca: true,
-  serverName: true,
-  sni: true,
-  alpnProtocols: true,
-  requestCert: true,
-  rejectUnauthorized: true,
-  minVersion: true,
-  maxVersion: true,
-  ciphers: true,
-  session: true,
+const FORMS: Readonly<Record<keyof TlsOptions, Form>> = {
+  key: READ,
+  cert: READ,
+  passphrase: TEXT,
+  ca: READ,
+  // Bun takes an empty one for none, and then holds the certificate against a name of its own.
+  serverName: [(value) => typeof value === "string" && value !== "" && !value.includes("\0"), "a name"],
+  sni: [
+    (value) => typeof value === "function" || (typeof value === "object" && value !== null),
+    "a record or a function",
+  ],
+  alpnProtocols: READ,
+  requestCert: FLAG,
+  rejectUnauthorized: FLAG,
+  minVersion: READ,
+  maxVersion: READ,
+  // Bun refuses the names of TLS 1.3's only when it connects.
+  ciphers: [
+    (value) => typeof value === "string" && !value.includes("TLS_"),
+    "text, and cipher suites of TLS 1.2",
+  ],
+  session: [(value) => value instanceof Uint8Array, "the bytes of a session"],
 };
 const PEM_BEGIN = "-----BEGIN ";
+const CERTIFICATE_BEGIN = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
 const LONGEST_ALPN_NAME = 255;
 const LONGEST_ALPN_LIST = 65_535;
 
@@ -60,9 +75,7 @@ export class TlsContext {
   readonly #identities = new WeakMap<TlsIdentity, object>();
 
   private constructor(options: TlsOptions, isServer: boolean) {
-    for (const name of Object.keys(options)) {
-      if (!Object.hasOwn(KNOWN, name)) throw wrong("UNKNOWN_OPTION", `no option ${name}`);
-    }
+    checkForms(options);
     const { rejectUnauthorized = true, requestCert = false } = options;
     this.isServer = isServer;
     this.session = options.session;
@@ -119,13 +132,16 @@ export class TlsContext {
     return serverName === "" ? this.#bun : { ...this.#bun, serverName };
   }
 
-  /** Why a handshake that Bun reports so has failed, or undefined when it has not. `error` is Bun's. */
-  failure(ok: boolean, error: unknown): TLSError | undefined {
+  /**
+   * Why a handshake that Bun reports so has failed, or undefined when it has not. `error` is Bun's, `refusal` what
+   * {@link answer} has refused it for.
+   */
+  failure(ok: boolean, error: unknown, refusal?: Error): TLSError | undefined {
     const verification = this.isServer && !this.#asksForCert ? undefined : error;
     if (ok && (verification === undefined || verification === null || !this.#verifies)) return undefined;
     // Of all verification errors this one comes with false, also where it was not to count.
     if (!this.#verifies && codeOf(error) === "ERR_TLS_CERT_ALTNAME_INVALID") return undefined;
-    return handshakeError(error);
+    return handshakeError(error, refusal);
   }
 
   /** Why the peer's certificate does not verify, of Bun's `error` after a handshake that has succeeded. */
@@ -134,21 +150,26 @@ export class TlsContext {
     return asked && error !== undefined && error !== null ? handshakeError(error) : undefined;
   }
 
-  /** Server: the identity for `name`. Never throws, never rejects. */
-  answer(name: string, waiter: SniWaiter): SniAnswer {
+  /** Server: the identity for `name`. Never throws, never rejects; `refused` is told why there is none. */
+  answer(name: string, waiter: SniWaiter, refused: (why: Error) => void): SniAnswer {
     if (this.#lookup === undefined) return undefined;
+    const refuse = (why: unknown): Error => {
+      const error = why instanceof Error ? why : new Error(String(why));
+      refused(error);
+      return error;
+    };
     try {
       const found = this.#lookup(name.toLowerCase());
-      if (!(found instanceof Promise)) return this.#identity(found);
-      found
+      if (!isThenable(found)) return this.#identity(found);
+      Promise.resolve(found)
+        .then((identity) => this.#identity(identity))
         .then(
-          (identity) => waiter.resumeSNI(this.#identity(identity), false),
-          (error: unknown) => waiter.resumeSNI(undefined, asError(error)),
-        )
-        .catch((error: unknown) => waiter.resumeSNI(undefined, asError(error)));
+          (context) => waiter.resumeSNI(context, false),
+          (error: unknown) => waiter.resumeSNI(undefined, refuse(error)),
+        );
       return true;
     } catch (error) {
-      return asError(error);
+      return refuse(error);
     }
   }
 
@@ -162,10 +183,15 @@ export class TlsContext {
   }
 }
 
-/** What Bun says of a handshake that failed, or of a certificate. */
-export function handshakeError(error: unknown): TLSError {
+/** What Bun says of a handshake that failed, or of a certificate. `refusal`: why `sni` did not want it. */
+export function handshakeError(error: unknown, refusal?: Error): TLSError {
   const code = codeOf(error);
-  if (code === "EPROTO") return new TLSError(opensslReason(error), "handshake", { cause: error });
+  if (code === "EPROTO") {
+    const reason = opensslReason(error);
+    if (refusal === undefined) return new TLSError(reason, "handshake", { cause: error });
+    const detail = `handshake: ${reason} by sni: ${refusal.message}`;
+    return new TLSError(reason, "handshake", { detail, cause: refusal });
+  }
   // Bun's word for an end of the stream in the middle of it.
   if (code === "ECONNRESET") return new TLSError("DISCONNECTED", "handshake", { cause: error }, "ECONNRESET");
   return new TLSError(code ?? "FAILED", "handshake", { cause: error });
@@ -188,18 +214,28 @@ function wrong(reason: string, detail: string, cause?: unknown): TLSError {
   return new TLSError(reason, "options", { detail, cause }, "EINVAL");
 }
 
+function checkForms(options: TlsOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(FORMS, name)) throw wrong("UNKNOWN_OPTION", `no option ${name}`);
+    const [has, words] = FORMS[name as keyof TlsOptions];
+    if (value !== undefined && !has(value)) throw wrong("WRONG_OPTION", `${name}: ${words}`);
+  }
+}
+
 function codeOf(error: unknown): string | undefined {
   return (error as { code?: string } | undefined | null)?.code;
 }
 
 // "error:100000f7:SSL routines:OPENSSL_internal:WRONG_VERSION_NUMBER"
+const OPENSSL_REASON = /:([A-Z0-9_]+)$/;
+
 function opensslReason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  return /:([A-Z0-9_]+)$/.exec(message)?.[1] ?? message;
+  return OPENSSL_REASON.exec(message)?.[1] ?? message;
 }
 
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 function identityOf(
@@ -208,10 +244,12 @@ function identityOf(
 ): { key?: string; cert?: string; passphrase?: string } {
   const { key, cert, passphrase } = options;
   if (key === undefined && cert === undefined && !required) return {};
-  if (key === undefined)
-    throw wrong("NO_KEY", required ? "a server needs a key" : "a certificate needs its key");
-  if (cert === undefined)
-    throw wrong("NO_CERTIFICATE", required ? "a server needs a certificate" : "a key needs its certificate");
+  if (key === undefined) {
+    const none =
+      cert === undefined ? "a server needs a key and a certificate" : "a certificate needs its key";
+    throw wrong("NO_KEY", none);
+  }
+  if (cert === undefined) throw wrong("NO_CERTIFICATE", "a key needs its certificate");
   return {
     key: pem(key, "key"),
     cert: pem(cert, "cert"),
@@ -221,7 +259,12 @@ function identityOf(
 
 function authorities(ca: PemSource | readonly PemSource[]): string[] {
   const sources = Array.isArray(ca) ? (ca as readonly PemSource[]) : [ca as PemSource];
-  return sources.map((source) => pem(source, "ca"));
+  return sources.map((source) => {
+    const text = pem(source, "ca");
+    // Bun would trust nobody, and say so with the first connection.
+    if (!CERTIFICATE_BEGIN.test(text)) throw wrong("NO_CERTIFICATE", "ca: no certificate in it");
+    return text;
+  });
 }
 
 function pem(source: PemSource, option: string): string {
@@ -254,7 +297,8 @@ function secureContext(credentials: object): object {
   try {
     return (tls.createSecureContext(credentials) as unknown as { context: object }).context;
   } catch (error) {
-    throw wrong(opensslReason(error), error instanceof Error ? error.message : String(error), error);
+    const message = error instanceof Error ? error.message : String(error);
+    throw wrong(OPENSSL_REASON.exec(message)?.[1] ?? "REFUSED", message, error);
   }
 }
 
@@ -274,6 +318,8 @@ function alpnList(names: readonly string[]): Buffer {
   if (!Array.isArray(names) || names.length === 0) throw wrong("ALPN", "alpnProtocols: a list of names");
   const parts = names.map((name) => {
     const bytes = Buffer.from(String(name), "latin1");
+    if (bytes.toString("latin1") !== name)
+      throw wrong("ALPN", "alpnProtocols: names are text of 8-bit characters");
     if (bytes.length === 0 || bytes.length > LONGEST_ALPN_NAME) {
       throw wrong("ALPN", `alpnProtocols: names of 1 to ${LONGEST_ALPN_NAME} bytes, not ${bytes.length}`);
     }

@@ -1,7 +1,9 @@
 /** TLS on one socket: how it was asked for, how the handshake ended, and what the connection can tell since. */
 import type { TLSError } from "../base/errors.ts";
-import type { Wire } from "./endpoint.ts";
-import type { TlsContext } from "./tls-context.ts";
+import { tlsHandlers } from "./bun-handlers.ts";
+import type { BunOwner, Wire } from "./endpoint.ts";
+import type { Libc } from "./libc.ts";
+import type { BunTlsOptions, TlsContext } from "./tls-context.ts";
 import type { PeerCertificate, TlsSession } from "./tls-options.ts";
 
 /** What is kept of a handshake that has succeeded. */
@@ -21,6 +23,13 @@ interface TlsWire {
   isSessionReused(): boolean;
 }
 
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+/** Of tcp(7)'s states those before our FIN: ESTABLISHED and CLOSE_WAIT. */
+const BEFORE_FIN: ReadonlySet<number> = new Set([1, 8]);
+/** The kernel has room for so much, whatever the peer does. */
+const SURE_ROOM_BYTES = 4096;
+
 /** Held by the sockets that have TLS, or were asked to. */
 export class TlsState {
   readonly context: TlsContext;
@@ -28,9 +37,13 @@ export class TlsState {
   secured: Secured | undefined = undefined;
   /** Client: the latest session the server sent. */
   session: Buffer | undefined = undefined;
+  /** Server: what its `sni` has thrown. */
+  refusal: Error | undefined = undefined;
   /** How the established session broke. */
   broken: TLSError | undefined = undefined;
   #described: TlsSession | undefined;
+  /** What Bun had taken when it last told of room, and held nothing back. */
+  #takenAtDrain = 0;
 
   constructor(context: TlsContext, secured?: Secured) {
     this.context = context;
@@ -63,4 +76,45 @@ export class TlsState {
     };
     return this.#described;
   }
+
+  /** Bun has told of room. */
+  drained(wire: Wire): void {
+    this.#takenAtDrain = wire.bytesWritten;
+  }
+
+  /**
+   * Whether bytes of the stream, or its FIN, may still be Bun's: while the kernel is full it keeps up to 128 KiB of what it
+   * has taken. It does not say so, and its end() would then never release the descriptor. `c`: where a TCP connection can be
+   * asked.
+   */
+  holdsBack(wire: Wire, c: Libc | undefined): boolean {
+    if (wire.fd < 0 || wire.bytesWritten - this.#takenAtDrain <= SURE_ROOM_BYTES) return false;
+    return c === undefined || BEFORE_FIN.has(c.getsockopt(wire.fd, IPPROTO_TCP, TCP_INFO) & 0xff);
+  }
 }
+
+/**
+ * The socket that takes the place of `wire` and speaks TLS; its `data` is `owner`. Bun gives two, of which the raw one goes on
+ * telling every chunk of ciphertext to whoever listens.
+ */
+export function upgraded(wire: Wire, tls: BunTlsOptions, owner: BunOwner): Wire {
+  const [raw, secured] = (wire as unknown as Upgradable).upgradeTLS({
+    tls,
+    data: owner,
+    socket: tlsHandlers,
+  });
+  raw.data = muted;
+  return secured;
+}
+
+interface Upgradable {
+  upgradeTLS(options: object): readonly [Wire, Wire];
+}
+
+const muted: BunOwner = {
+  bunOpened: () => undefined,
+  bunReceived: () => undefined,
+  bunDrained: () => undefined,
+  bunEnded: () => undefined,
+  bunClosed: () => undefined,
+};

@@ -1,6 +1,6 @@
 /**
  * Datagrams: UDP over IPv4 and IPv6. Bun reads for us and never stops while something comes, so what it reads is only
- * put into a bounded queue here, and the observer is told for its next turn: one `handleRead()` for a batch.
+ * put into a bounded queue here, and the observer is told in the next turn: one `handleRead()` for a batch.
  *
  *   Bun: bunDatagram() ──► DatagramQueue ──► recvfrom(): at most `maxPerTurn` a turn, the rest in the next
  *                              │ full: dropped and counted, and from then on
@@ -18,7 +18,7 @@
 import dns from "node:dns/promises";
 
 import { type Address, addressDetails, checkAddress } from "../base/address.ts";
-import type { TimerHandle } from "../base/clock.ts";
+import { LONGEST_TIMER_MS, type TimerHandle } from "../base/clock.ts";
 import {
   AF_INET,
   AF_INET6,
@@ -67,7 +67,7 @@ const LEFT_BEHIND: ReadonlySet<string> = new Set([
 ]);
 
 export class UdpSocket extends Multicast implements DatagramOwner {
-  /** Only `connectTimeoutMs` concerns it: how long a name may be looked up. */
+  /** Of a stream's deadlines it has `connectTimeoutMs`: how long a name may be looked up. */
   limits: StreamLimits = defaultLimits;
   /** Bytes of payload handed out; an empty datagram counts as one, for it is progress. */
   bytesRead = 0;
@@ -84,6 +84,8 @@ export class UdpSocket extends Multicast implements DatagramOwner {
   #taken = 0;
   /** The cap was reached: nothing is ready before the next turn. */
   #resting = false;
+  /** The observer will be told in the next turn. */
+  #telling = false;
   /** The queue was full, and the kernel drops for us. */
   #refusing = false;
   /** A send found no room; drain will tell. */
@@ -142,7 +144,7 @@ export class UdpSocket extends Multicast implements DatagramOwner {
   get writeReady(): boolean {
     return (this.#state === "idle" || this.#state === "open") && !this.#full && !this.#writeShut;
   }
-  /** Datagrams that came and were thrown away: here, and on Linux in the kernel too, for want of room in a buffer. */
+  /** Datagrams that came and were thrown away for want of room, here or (Linux) in the kernel; and those from port 0. */
   get dropped(): number {
     return this.#queue.dropped + this.#endpoint.dropped();
   }
@@ -159,6 +161,7 @@ export class UdpSocket extends Multicast implements DatagramOwner {
     }
     this.#queue.maxBytes = limits.maxQueuedBytes;
     this.#maxPerTurn = limits.maxPerTurn;
+    this.#admit();
   }
 
   get observer(): SocketObserver | undefined {
@@ -188,18 +191,23 @@ export class UdpSocket extends Multicast implements DatagramOwner {
     return error;
   }
 
-  // --- Bun's callbacks ---------------------------------------------------------------------------------------
+  // --- Bun's callbacks, not for programs ---------------------------------------------------------------------
 
   bunDatagram(payload: Buffer, port: number, host: string): void {
     if (this.#readShut) return;
+    if (port === 0) {
+      // RFC 768: it wants no answer. A server that answers all the same would fail, by anybody's forged datagram.
+      this.#queue.dropped++;
+      return;
+    }
     if (!this.#queue.push(payload, host, port)) this.#refuse(true);
-    if (!this.#resting) this.#observer?.socketChanged();
+    this.#tellLater();
   }
 
   bunDrained(): void {
     if (!this.#full) return;
     this.#full = false;
-    this.#observer?.socketReady();
+    this.#tellLater();
   }
 
   bunFailed(error: unknown): void {
@@ -208,8 +216,21 @@ export class UdpSocket extends Multicast implements DatagramOwner {
     const asked = this.#endpoint.redirects || this.#state === "open";
     if (!asked || failure.code === "EMSGSIZE") return;
     this.#error = failure;
-    this.#observer?.socketChanged();
+    this.#tellLater();
   }
+
+  // Once for all that Bun has read in one go, and outside of its callbacks.
+  #tellLater(): void {
+    if (this.#telling) return;
+    this.#telling = true;
+    setImmediate(this.#tell);
+  }
+  readonly #tell = (): void => {
+    this.#telling = false;
+    this.#resting = false;
+    this.#taken = 0;
+    this.#observer?.socketReady();
+  };
 
   // --- receiving ---------------------------------------------------------------------------------------------
 
@@ -236,9 +257,13 @@ export class UdpSocket extends Multicast implements DatagramOwner {
       return undefined;
     }
     this.bytesRead += datagram[0].length || 1;
-    if (this.#refusing && queue.bytes * 2 <= queue.maxBytes) this.#refuse(false);
+    if (this.#refusing) this.#admit();
     if (queue.count === 0) this.#taken = 0;
-    else if (++this.#taken >= this.#maxPerTurn) this.#rest();
+    else if (++this.#taken >= this.#maxPerTurn) {
+      // Others have their turn; then the observer is told again.
+      this.#resting = true;
+      this.#tellLater();
+    }
     return datagram;
   }
 
@@ -250,21 +275,14 @@ export class UdpSocket extends Multicast implements DatagramOwner {
     throw error;
   }
 
-  // Others have their turn; then the observer is told again.
-  #rest(): void {
-    this.#resting = true;
-    setImmediate(() => {
-      this.#resting = false;
-      this.#taken = 0;
-      this.#observer?.socketReady();
-    });
-  }
-
   // A flood that comes faster than Bun reads would keep Bun from ever returning to timers and other sockets.
   #refuse(refuse: boolean): void {
     if (refuse === this.#refusing) return;
     this.#refusing = refuse;
     this.#endpoint.refuse(refuse);
+  }
+  #admit(): void {
+    if (!this.#readShut && this.#queue.bytes * 2 <= this.#queue.maxBytes) this.#refuse(false);
   }
 
   // --- sending -----------------------------------------------------------------------------------------------
@@ -416,10 +434,13 @@ export class UdpSocket extends Multicast implements DatagramOwner {
       this.#timer = undefined;
       this.#state = before;
     };
-    this.#timer = this.clock.setTimer(() => {
-      ended();
-      this.#connectFailed(osError("ETIMEDOUT", { syscall: "getaddrinfo", address: host, port }));
-    }, this.limits.connectTimeoutMs);
+    this.#timer = this.clock.setTimer(
+      () => {
+        ended();
+        this.#connectFailed(osError("ETIMEDOUT", { syscall: "getaddrinfo", address: host, port }));
+      },
+      Math.min(this.limits.connectTimeoutMs, LONGEST_TIMER_MS),
+    );
     const timer = this.#timer;
     try {
       const found = await dns.lookup(host, { family: this.family === AF_INET6 ? 6 : 4 });
@@ -434,13 +455,11 @@ export class UdpSocket extends Multicast implements DatagramOwner {
   }
 
   #connectTo(address: Address, host: string, port: number): void {
-    try {
-      this.#endpoint.connect(address, { kind: "inet", host, port, literal: true });
-    } catch (error) {
-      this.#connectFailed(toOSError(error, { syscall: "connect", ...addressDetails(address) }));
+    const failure = this.#endpoint.connect(address, { kind: "inet", host, port, literal: true });
+    this.#attach();
+    if (failure !== undefined) {
+      this.#connectFailed(failure);
       return;
-    } finally {
-      this.#attach();
     }
     this.#peer = [host, port];
     this.#peerHost = host;
@@ -481,6 +500,7 @@ export class UdpSocket extends Multicast implements DatagramOwner {
     if (how !== SHUT_WR) {
       this.#readShut = true;
       this.#queue.clear();
+      this.#refuse(true);
     }
   }
 
@@ -506,6 +526,7 @@ export class UdpSocket extends Multicast implements DatagramOwner {
 
   #release(state: "ended" | "closed"): void {
     this.#state = state;
+    this.#resting = false;
     this.clock.clearTimer(this.#timer);
     this.#queue.clear();
     this.#error = undefined;

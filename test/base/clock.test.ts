@@ -43,4 +43,15 @@ describe("systemClock", () => {
     expect(await new Response(child.stdout).text()).toBe("end of program\n");
     expect(await child.exited).toBe(0);
   });
+
+  test("systemClock.setTimer() that holds the process keeps it alive until it has run", async () => {
+    const source = `
+      import { systemClock } from ${JSON.stringify(`${import.meta.dirname}/../../src/base/clock.ts`)};
+      systemClock.setTimer(() => console.log("ran"), 10, true);
+      systemClock.clearTimer(systemClock.setTimer(() => console.log("never"), 60_000, true));
+    `;
+    const child = Bun.spawn([process.execPath, "-e", source], { stdout: "pipe", stderr: "inherit" });
+    expect(await new Response(child.stdout).text()).toBe("ran\n");
+    expect(await child.exited).toBe(0);
+  });
 });

@@ -17,6 +17,9 @@ describe("streamLimits()", () => {
       handshakeTimeoutMs: 10_000,
       closeTimeoutMs: 30_000,
       lingerTimeoutMs: 5_000,
+      idleTimeoutMs: Infinity,
+      requestTimeoutMs: Infinity,
+      lifetimeTimeoutMs: Infinity,
     });
     expect(Object.isFrozen(defaultLimits)).toBe(true);
   });
@@ -50,6 +53,7 @@ describe("streamLimits()", () => {
     ],
     [{ connectTimeoutMs: 0 }, { connectTimeoutMs: 0, highWaterBytes: 64 * KIB }],
     [{ closeTimeoutMs: Infinity }, { closeTimeoutMs: Infinity }],
+    [{ idleTimeoutMs: 1 }, { idleTimeoutMs: 1, requestTimeoutMs: Infinity }],
     [{ lingerTimeoutMs: 0.5 }, { lingerTimeoutMs: 0.5 }],
   ] as [Partial<StreamLimits>, Partial<StreamLimits>][])("streamLimits(%j) have %j", (changes, made) => {
     expect(streamLimits(changes)).toMatchObject(made);
@@ -70,6 +74,14 @@ describe("streamLimits()", () => {
     [{ highWaterBytes: null }, "highWaterBytes"],
     [{ lowWaterBytes: "5" }, "lowWaterBytes"],
     [{ connectTimeoutMs: "1000" }, "connectTimeoutMs"],
+    [{ idleTimeoutMs: NaN }, "idleTimeoutMs"],
+    [{ idleTimeoutMs: "1000" }, "idleTimeoutMs"],
+    [{ requestTimeoutMs: -1 }, "requestTimeoutMs"],
+    [{ lifetimeTimeoutMs: null }, "lifetimeTimeoutMs"],
+    // Off is Infinity, and 0 a mistake.
+    [{ idleTimeoutMs: 0 }, "idleTimeoutMs: a number above 0"],
+    [{ requestTimeoutMs: 0 }, "requestTimeoutMs: a number above 0"],
+    [{ lifetimeTimeoutMs: 0 }, "lifetimeTimeoutMs: a number above 0"],
     [{ highWaterBytes: 65 * MIB }, "water marks"],
     [{ lowWaterBytes: 64 * KIB + 1 }, "water marks"],
     [{ highWaterBytes: 10, lowWaterBytes: 11 }, "water marks"],
