@@ -36,7 +36,8 @@ export abstract class Multicast extends BareSocket {
   }
   /**
    * Joins a multicast group, on the interface that has the address `through` (IPv6: `::%eth0`) or one of the kernel's choice.
-   * Bind first, to the group's port.
+   * Bind first, to the group's port. On Linux one that is bound to all addresses also gets what is sent to groups that
+   * others on this machine have joined, unless IP_MULTICAST_ALL is 0.
    *
    * @throws {OSError} EINVAL no group, ENODEV no such interface, EADDRINUSE joined already, EBADF
    */

@@ -21,8 +21,8 @@ export interface SniWaiter {
   resumeSNI(context: unknown, refuse: unknown): void;
 }
 
-/** Bun's answer to a name: an identity, undefined for the default one, true for "later", an error to refuse. */
-export type SniAnswer = object | undefined | true | Error;
+/** Bun's answer to a name: an identity, undefined for the default one, true for "later". */
+export type SniAnswer = object | undefined | true;
 
 const VERSIONS: ReadonlyMap<TlsVersion, number> = new Map([
   ["TLSv1.2", 0x0303],
@@ -71,7 +71,9 @@ export class TlsContext {
   readonly #serverName: string | undefined;
   readonly #verifies: boolean;
   readonly #asksForCert: boolean;
+  /** `sni` is one of these. */
   readonly #lookup: SniLookup | undefined;
+  readonly #named: ((name: string) => TlsIdentity | undefined) | undefined;
   readonly #identities = new WeakMap<TlsIdentity, object>();
 
   private constructor(options: TlsOptions, isServer: boolean) {
@@ -82,7 +84,9 @@ export class TlsContext {
     this.#serverName = options.serverName;
     this.#verifies = rejectUnauthorized;
     this.#asksForCert = requestCert;
-    this.#lookup = options.sni === undefined ? undefined : sniLookup(options.sni);
+    const { sni } = options;
+    this.#lookup = typeof sni === "function" ? sni : undefined;
+    this.#named = typeof sni === "object" ? byName(sni) : undefined;
     const identity = identityOf(options, isServer);
     const credentials = {
       ...identity,
@@ -152,25 +156,22 @@ export class TlsContext {
 
   /** Server: the identity for `name`. Never throws, never rejects; `refused` is told why there is none. */
   answer(name: string, waiter: SniWaiter, refused: (why: Error) => void): SniAnswer {
-    if (this.#lookup === undefined) return undefined;
-    const refuse = (why: unknown): Error => {
-      const error = why instanceof Error ? why : new Error(String(why));
-      refused(error);
-      return error;
-    };
-    try {
-      const found = this.#lookup(name.toLowerCase());
-      if (!isThenable(found)) return this.#identity(found);
-      Promise.resolve(found)
-        .then((identity) => this.#identity(identity))
-        .then(
-          (context) => waiter.resumeSNI(context, false),
-          (error: unknown) => waiter.resumeSNI(undefined, refuse(error)),
-        );
-      return true;
-    } catch (error) {
-      return refuse(error);
-    }
+    const asked = name.toLowerCase();
+    const lookup = this.#lookup;
+    if (lookup === undefined) return this.#identity(this.#named?.(asked));
+    // Not inside Bun's callback: a promise that is rejected there is reported before anybody can have taken care of it.
+    Promise.resolve(asked)
+      .then(lookup)
+      .then((identity) => this.#identity(identity))
+      .then(
+        (context) => waiter.resumeSNI(context, false),
+        (error: unknown) => {
+          const why = error instanceof Error ? error : new Error(String(error));
+          refused(why);
+          waiter.resumeSNI(undefined, why);
+        },
+      );
+    return true;
   }
 
   #identity(identity: TlsIdentity | undefined): object | undefined {
@@ -234,10 +235,6 @@ function opensslReason(error: unknown): string {
   return OPENSSL_REASON.exec(message)?.[1] ?? message;
 }
 
-function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
-  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
-}
-
 function identityOf(
   options: Partial<TlsIdentity>,
   required: boolean,
@@ -295,7 +292,8 @@ function pemText(source: PemSource, option: string): string {
 /** What Bun calls a context. @throws {TLSError} OpenSSL does not take it */
 function secureContext(credentials: object): object {
   try {
-    return (tls.createSecureContext(credentials) as unknown as { context: object }).context;
+    const { context }: { context: object } = tls.createSecureContext(credentials);
+    return context;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     throw wrong(OPENSSL_REASON.exec(message)?.[1] ?? "REFUSED", message, error);
@@ -317,9 +315,8 @@ function versions(options: TlsOptions): { minVersion: number; maxVersion: number
 function alpnList(names: readonly string[]): Buffer {
   if (!Array.isArray(names) || names.length === 0) throw wrong("ALPN", "alpnProtocols: a list of names");
   const parts = names.map((name) => {
-    const bytes = Buffer.from(String(name), "latin1");
-    if (bytes.toString("latin1") !== name)
-      throw wrong("ALPN", "alpnProtocols: names are text of 8-bit characters");
+    if (typeof name !== "string") throw wrong("ALPN", "alpnProtocols: a list of names");
+    const bytes = Buffer.from(name);
     if (bytes.length === 0 || bytes.length > LONGEST_ALPN_NAME) {
       throw wrong("ALPN", `alpnProtocols: names of 1 to ${LONGEST_ALPN_NAME} bytes, not ${bytes.length}`);
     }
@@ -331,8 +328,7 @@ function alpnList(names: readonly string[]): Buffer {
   return list;
 }
 
-function sniLookup(sni: NonNullable<TlsOptions["sni"]>): SniLookup {
-  if (typeof sni === "function") return sni;
+function byName(sni: Readonly<Record<string, TlsIdentity>>): (name: string) => TlsIdentity | undefined {
   const identities = new Map<string, TlsIdentity>();
   for (const [name, identity] of Object.entries(sni)) {
     if (isIP(name) !== 0) throw wrong("SNI", `sni: ${name} is an address, and clients ask for names`);

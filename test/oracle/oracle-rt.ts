@@ -2,113 +2,77 @@
  * The oracle's runtime, our side: the same as `oracle_rt.py`, for `asyncore/classic`. What it does is said there;
  * names are Python's so that the two read alike. `run.ts` is its main program.
  */
-import { existsSync } from "node:fs";
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { OSError } from "asyncore";
 import * as asyncore from "asyncore/classic";
 
+import { isNonBlocking, makePipe } from "../dispatcher/file-kit.ts";
+import {
+  type AnyHooks,
+  Bare,
+  type Hooks,
+  type Kind,
+  type Kinds,
+  Logged,
+  LoggedFile,
+  type Made,
+  make,
+  type Scene,
+  type Served,
+} from "./channels.ts";
 import type { PeerProcess } from "./peer-process.ts";
 import type { Answer, Command, PeerAddress } from "./protocol.ts";
+import { nameOf, plain, show } from "./words.ts";
 
-const QUIET_MS = 15;
-const DEADLINE_MS = 2000;
+const QUIET_MS = 10;
+const DEADLINE_MS = 10_000;
 
-export { close_all, loop, poll, simple_producer } from "asyncore/classic";
-
-/** What scenarios throw. */
-export class Boom extends Error {
-  override name = "Boom";
-}
+export {
+  close_all,
+  file_wrapper,
+  loop,
+  poll,
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  POLLPRI,
+  read,
+  readwrite,
+  simple_producer,
+  SO_ERROR,
+  SO_RCVBUF,
+  SOL_SOCKET,
+  write,
+} from "asyncore/classic";
+export { Logged, LoggedFile, type Term } from "./channels.ts";
+export { boom, Boom, close_it, exit_now, fail, Failing, Pieces } from "./words.ts";
 
 export type Hook = string;
 // oxlint-disable-next-line typescript/no-explicit-any -- a hook of any kind of channel
 export type Act = (c: any) => unknown;
-export type Term = string | number | null;
 export type Scenario = (t: Test) => Promise<void>;
 
-export function boom(_c: unknown): never {
-  throw new Boom("boom");
+type Filed = { readonly name?: string; readonly peer?: string } & Hooks<LoggedFile>;
+interface Taker {
+  take(): Buffer;
+  send(data: Buffer): number;
 }
-export function exit_now(_c: unknown): never {
-  throw new asyncore.ExitNow("exit");
-}
-export function close_it(c: { close(): void }): void {
-  c.close();
-}
-
-/** A producer of these pieces. */
-export class Pieces {
-  readonly pieces: string[];
-  constructor(pieces: string[]) {
-    this.pieces = pieces;
-  }
-  more(): string {
-    return this.pieces.shift() ?? "";
-  }
-}
-
-/** A producer that raises after `good` pieces. */
-export class Failing {
-  good: number;
-  constructor(good: number = 0) {
-    this.good = good;
-  }
-  more(): string {
-    if (this.good === 0) throw new Boom("producer");
-    this.good -= 1;
-    return "good";
-  }
-}
-
-type Hooks<C> = {
-  readonly [
-    hook in
-      | "handle_connect"
-      | "handle_read"
-      | "handle_write"
-      | "handle_close"
-      | "handle_error"
-      | "handle_expt"
-      | "handle_accept"
-      | "handle_accepted"
-      | "close"
-      | "found"
-  ]?: (c: C) => unknown;
-} & {
-  readonly readable?: (c: C) => boolean;
-  readonly writable?: (c: C) => boolean;
-  readonly collect?: (c: C, data: Buffer) => unknown;
-  readonly terminator?: Term;
-  readonly quietly?: boolean;
-};
-type AnyHooks = Record<string, unknown>;
-
-interface Kinds {
-  dispatcher: Logged;
-  send: LoggedSend;
-  chat: LoggedChat;
-  bare: Bare;
-}
-type Kind = keyof Kinds;
-type Made<K extends Kind> = { readonly kind?: K; readonly name?: string; readonly peer?: string } & Hooks<
-  Kinds[K]
->;
-type Served<K extends Kind> = {
-  readonly kind?: K;
-  readonly name?: string;
-  readonly backlog?: number;
-  readonly child?: Hooks<Kinds[K]>;
-} & Hooks<Logged>;
 interface Channel extends asyncore.dispatcher {
   readonly name: string;
 }
 
 /** One run of one scenario. */
-export class Test {
+export class Test implements Scene {
   readonly family: string;
   readonly use_poll: boolean;
-  readonly map: asyncore.ChannelMap = new asyncore.ChannelMap();
+  map: asyncore.ChannelMap = new asyncore.ChannelMap();
+  given: asyncore.ChannelMap | null = this.map;
+  readonly fds: number[] = [];
+  /** Steps that the peer has not answered. */
+  asked = 0;
   events: [text: string, data: Buffer | null][] = [];
   steps = 0;
   readonly #peer: PeerProcess;
@@ -168,10 +132,41 @@ export class Test {
     }
   }
 
+  // --- the map
+
+  /** From now on nobody is told of a map. */
+  default_map(): void {
+    this.map = asyncore.socket_map;
+    this.given = null;
+  }
+  /** From now on everybody is given a map with which nothing has been done yet: it is in push mode. */
+  fresh_map(): void {
+    this.map = this.given = new asyncore.ChannelMap();
+  }
+  /** How many channels the default map has. */
+  count(): void {
+    this.log(`socket_map has ${asyncore.socket_map.size}`);
+  }
+  in_default(c: asyncore.dispatcher | undefined): void {
+    if (c === undefined) throw new Error("no such channel");
+    const found = [...asyncore.socket_map.values()].includes(c);
+    this.log(`${(c as Channel).name} is ${found ? "" : "not "}in socket_map`);
+  }
+
   // --- passes
 
   async loop(count: number = 1, timeout: number = 0.01): Promise<void> {
-    await asyncore.loop(timeout, this.use_poll, this.map, count);
+    await asyncore.loop(timeout, this.use_poll, this.given, count);
+  }
+  async loop_with_defaults(): Promise<void> {
+    await this.caught(() => asyncore.loop());
+  }
+  async poll_with_defaults(): Promise<void> {
+    await this.caught(() => asyncore.poll());
+  }
+  /** No timeout: each pass waits as long as it takes. */
+  async loop_for_ever(): Promise<void> {
+    await asyncore.loop({ timeout: null, use_poll: this.use_poll, map: this.given });
   }
 
   /** Passes until nothing happens any more. */
@@ -183,7 +178,7 @@ export class Test {
     while (true) {
       const now = performance.now();
       if (this.steps !== steps) [steps, last, passes] = [this.steps, now, 0];
-      if ((now - last >= QUIET_MS && passes >= 3) || now - start > DEADLINE_MS) return;
+      if ((now - last >= QUIET_MS && passes >= 2) || now - start > DEADLINE_MS) return;
       if (this.map.size > 0) await this.loop(1, 0.005);
       else await Bun.sleep(5);
       passes++;
@@ -210,6 +205,16 @@ export class Test {
   async rest(): Promise<void> {
     await Bun.sleep(20);
   }
+  /** What the kernel has for a channel is there; ours sees it in a turn of its event loop. */
+  async seen(c: asyncore.dispatcher): Promise<void> {
+    const end = performance.now() + DEADLINE_MS;
+    while (c.socket?.readReady !== true && performance.now() < end) await Bun.sleep(1);
+    if (c.socket?.readReady !== true) this.log("never came true");
+  }
+  becomes_connected(c: asyncore.dispatcher): void {
+    c.connected = true;
+    c.connecting = false;
+  }
   async try_loop(count: number = 1): Promise<void> {
     await this.caught(() => this.loop(count));
   }
@@ -217,13 +222,13 @@ export class Test {
     await this.caught(() => this.quiet());
   }
   async loop_to_the_end(): Promise<void> {
-    await asyncore.loop(0.01, this.use_poll, this.map);
+    await asyncore.loop(0.01, this.use_poll, this.given);
   }
   async loop_other(map: asyncore.ChannelMap): Promise<void> {
     await asyncore.loop(0.01, this.use_poll, map, 3);
   }
   async poll_once(): Promise<void> {
-    await (this.use_poll ? asyncore.poll2(0.01, this.map) : asyncore.poll(0.01, this.map));
+    await (this.use_poll ? asyncore.poll2(0.01, this.given) : asyncore.poll(0.01, this.given));
   }
 
   async timed(timeout: number, count: number): Promise<void> {
@@ -238,9 +243,25 @@ export class Test {
     return answer;
   }
 
-  forward(one: Logged, other: Logged | undefined): void {
+  forward(one: Taker, other: Taker | undefined): void {
     const data = one.take();
     if (data.length > 0) other?.send(data);
+  }
+
+  /** Sends until there is no room: what the kernel does not take is kept, up to a mark. Says how much. */
+  fill(c: asyncore.dispatcher): number {
+    let sent = 0;
+    while (c.socket?.writeReady === true) sent += c.send(Buffer.alloc(65_536));
+    return sent;
+  }
+  /** The peer reads it all; the channel is closed when it has nothing more to write. */
+  async drains(c: asyncore.dispatcher, sent: number): Promise<void> {
+    this.tell("drain", "p");
+    await this.until(() => !c.writable());
+    c.close();
+    await this.until(() => this.answered());
+    const { count, end } = await this.answer();
+    this.log(`peer p got ${count === sent ? "all of it" : "something else"} ${end}`);
   }
 
   show(data: unknown): string {
@@ -263,10 +284,13 @@ export class Test {
   // --- the peer
 
   tell(op: Command["op"], id: string = "", more: object = {}): void {
+    this.asked++;
     this.#peer.tell({ op, id, ...more } as Command);
   }
-  answer(): Promise<Answer> {
-    return this.#peer.answer();
+  async answer(): Promise<Answer> {
+    const answer = await this.#peer.answer();
+    this.asked--;
+    return answer;
   }
   answered(): boolean {
     return this.#peer.answers.length > 0;
@@ -295,13 +319,119 @@ export class Test {
     this.log(`peer ${id} got ${got} ${answer.end}`.trim());
   }
 
+  /** The peer takes the urgent byte, while passes go on. */
+  async peer_takes_urgent(id: string = "p"): Promise<void> {
+    this.tell("urgent", id);
+    await this.until(() => this.answered());
+    const { data = "", end = "" } = await this.answer();
+    this.log(`peer ${id} got urgent ${show(Buffer.from(data, "latin1"))} ${end}`);
+  }
+  /** The peer reads to where the urgent byte was, while passes go on. */
+  async peer_reads_to_mark(id: string = "p"): Promise<void> {
+    this.tell("mark", id);
+    await this.until(() => this.answered());
+    const { data = "", end = "" } = await this.answer();
+    this.log(`peer ${id} got ${show(Buffer.from(data, "latin1"))} to the mark ${end}`);
+  }
+
   async sends(data: string, id: string = "p"): Promise<void> {
     await this.peer("send", id, { data });
+    await this.quiet();
+  }
+  /** One pass, which waits for what the peer sends. */
+  async sends_to_a_pass(data: string, id: string = "p"): Promise<void> {
+    await this.peer("send", id, { data });
+    await this.loop(1, DEADLINE_MS / 1000);
+  }
+  /** The kernel takes what is written to a terminal to the other end when it has time. */
+  async types(data: string, id: string = "p"): Promise<void> {
+    const { steps } = this;
+    await this.peer("send", id, { data });
+    await this.until(() => this.steps > steps);
     await this.quiet();
   }
   async ends(how: Command["op"], id: string = "p"): Promise<void> {
     await this.peer(how, id);
     await this.quiet();
+  }
+
+  // --- files
+
+  path(): string {
+    return join(this.#directory, `f${++this.#paths}`);
+  }
+  async fifo(): Promise<string> {
+    const path = this.path();
+    await this.peer("fifo", "f", { path });
+    return path;
+  }
+  /** The path of a terminal whose master is the peer's. */
+  async pty(id: string = "p"): Promise<string> {
+    return String((await this.peer("pty", id)).address);
+  }
+  regular(content: string = ""): string {
+    const path = this.path();
+    writeFileSync(path, content);
+    return path;
+  }
+  content(path: string): void {
+    this.log(`the file has ${JSON.stringify(readFileSync(path, "latin1"))}`);
+  }
+  /** A descriptor of ours, which is closed at the end at the latest. */
+  opens(path: string, mode: "r" | "w" | "rw"): number {
+    const flags = { r: constants.O_RDONLY, w: constants.O_WRONLY, rw: constants.O_RDWR }[mode];
+    const fd = openSync(path, flags | constants.O_NONBLOCK | constants.O_NOCTTY);
+    this.fds.push(fd);
+    return fd;
+  }
+  /** Both ends of a pipe. */
+  pipe(): [read: number, write: number] {
+    const ends = makePipe();
+    this.fds.push(ends.read, ends.write);
+    return [ends.read, ends.write];
+  }
+  closes(fd: number): void {
+    closeSync(fd);
+    this.fds.splice(this.fds.indexOf(fd), 1);
+  }
+  is_open(fd: number): void {
+    try {
+      fstatSync(fd);
+    } catch {
+      this.log("closed");
+      return;
+    }
+    this.log("open");
+  }
+  is_blocking(fd: number): void {
+    this.log(isNonBlocking(fd) ? "not blocking" : "blocking");
+  }
+  /** An object that has the descriptor. */
+  with_fileno(fd: number): { fileno(): number } {
+    return { fileno: () => fd };
+  }
+  /** A file_dispatcher over a descriptor, or what has one. */
+  file(fd: asyncore.FileLike, hooks: Filed = {}): LoggedFile {
+    const { name, peer: _peer, ...own } = hooks;
+    return new LoggedFile(this, name ?? "f", own, fd);
+  }
+  /** A file_dispatcher that reads what the peer writes into a FIFO. */
+  async reader(hooks: Filed = {}): Promise<LoggedFile> {
+    const path = await this.fifo();
+    const fd = this.opens(path, "r");
+    const f = this.file(fd, hooks);
+    this.closes(fd);
+    await this.peer("open", hooks.peer ?? "p", { path, mode: "w" });
+    return f;
+  }
+  /** A file_dispatcher that writes into a FIFO what the peer reads. */
+  async writer(hooks: Filed = {}): Promise<LoggedFile> {
+    const path = await this.fifo();
+    await this.peer("open", hooks.peer ?? "p", { path, mode: "r" });
+    const fd = this.opens(path, "w");
+    const f = this.file(fd, hooks);
+    this.closes(fd);
+    return f;
   }
 
   // --- channels
@@ -318,8 +448,14 @@ export class Test {
   }
 
   /** The address a listening channel has got. */
-  where(c: asyncore.dispatcher): asyncore.Address {
+  where(c: asyncore.dispatcher | undefined): asyncore.Address {
+    if (c === undefined) throw new Error("no such channel");
     return c.getsockname();
+  }
+
+  /** The address of a channel's peer. */
+  peer_of(c: asyncore.dispatcher): asyncore.Address {
+    return c.getpeername();
   }
 
   async peer_listens(op: Command["op"] = "listen", id: string = "l"): Promise<asyncore.Address> {
@@ -338,6 +474,13 @@ export class Test {
   /** Puts a channel that was taken out into a map. */
   revive(c: asyncore.dispatcher, map: asyncore.ChannelMap): void {
     c.add_channel(map);
+  }
+  close_each(channels: Logged[]): void {
+    for (const c of channels) c.close();
+  }
+  /** A channel of what accept() gave. */
+  adopt_pair(s: Logged, pair: [asyncore.Socket, asyncore.Address] | null): void {
+    s.adopt(pair?.[0]);
   }
   nothing(): Logged {
     return new Logged(this, "c", {});
@@ -423,264 +566,4 @@ export class Test {
     s.close();
     return s.children[0] as unknown as Kinds[K];
   }
-}
-
-function show(data: Buffer): string {
-  if (data.length > 60) return `<${data.length} bytes ${Bun.hash.crc32(data).toString(16).padStart(8, "0")}>`;
-  return JSON.stringify(data.toString("latin1"));
-}
-
-function plain(value: unknown): string {
-  if (value === undefined || value === null) return "nothing";
-  if (value instanceof Uint8Array) return show(Buffer.from(value));
-  return typeof value === "object" ? "something" : `${value as string | number | boolean}`;
-}
-
-// What Python calls the errors that have no number.
-const PYTHON_NAMES: Readonly<Record<string, string>> = {
-  ArgumentRangeError: "ValueError",
-  ArgumentTypeError: "TypeError",
-};
-
-/** An error by its errno or its class, as in the Python program. */
-export function nameOf(error: unknown): string {
-  if (error instanceof OSError) return error.code;
-  if (!(error instanceof Error)) return "something";
-  return PYTHON_NAMES[error.constructor.name] ?? error.constructor.name;
-}
-
-const logInfo = (t: Test, name: string, message: string, type: string): void =>
-  t.log(`${name} log_info ${type}: ${(message.split("<")[0] ?? "").trim()}`);
-
-type Own = ((c: unknown, data?: Buffer) => unknown) | undefined;
-
-function say(c: LoggedAny, hook: string, other?: () => unknown): void {
-  if (c.hooks["quietly"] === true) c.t.steps++;
-  else c.t.log(`${c.name} ${hook}`);
-  const own = c.hooks[hook] as Own;
-  if (own !== undefined) own(c);
-  else other?.();
-}
-
-function take(c: LoggedAny, size: number): Buffer {
-  const data = c.recv(size);
-  if (data.length > 0) c.t.received(c.name, data);
-  return data;
-}
-
-function failed(c: LoggedAny, error: unknown): void {
-  c.t.log(`${c.name} handle_error ${nameOf(error)}`);
-  const own = c.hooks["handle_error"] as Own;
-  if (own === undefined) c.close();
-  else own(c);
-}
-
-interface LoggedAny extends asyncore.dispatcher {
-  readonly t: Test;
-  readonly name: string;
-  hooks: AnyHooks;
-}
-
-export class Logged extends asyncore.dispatcher implements LoggedAny {
-  readonly t: Test;
-  readonly name: string;
-  hooks: AnyHooks;
-  wants_read = true;
-  wants_write = false;
-  children: Logged[] = [];
-  child_kind: Kind = "dispatcher";
-  child_hooks: object = {};
-  sock: asyncore.Socket | undefined;
-
-  constructor(t: Test, name: string, hooks: object, sock?: asyncore.Socket) {
-    super(sock, t.map);
-    this.t = t;
-    this.name = name;
-    this.hooks = hooks as AnyHooks;
-  }
-
-  override readable(): boolean {
-    const own = this.hooks["readable"] as Own;
-    return own === undefined ? this.wants_read : own(this) === true;
-  }
-  override writable(): boolean {
-    const own = this.hooks["writable"] as Own;
-    return own === undefined ? this.wants_write || !this.connected : own(this) === true;
-  }
-  override handle_connect(): void {
-    say(this, "handle_connect");
-  }
-  override handle_read(): void {
-    say(this, "handle_read", () => this.take());
-  }
-  override handle_write(): void {
-    // Python's connect() of a unix socket calls handle_connect inside; ours does with the write event that follows.
-    if (this.wants_write || this.t.family !== "unix") say(this, "handle_write");
-  }
-  override handle_close(): void {
-    say(this, "handle_close", () => this.close());
-  }
-  override handle_expt(): void {
-    say(this, "handle_expt");
-  }
-  override handle_accept(): void {
-    say(this, "handle_accept", () => super.handle_accept());
-  }
-  override handle_accepted(sock: asyncore.Socket): void {
-    this.sock = sock;
-    say(this, "handle_accepted", () => this.adopt(sock));
-  }
-  override handle_error(error: unknown): void {
-    failed(this, error);
-  }
-  override log_info(message: string, type: string = "info"): void {
-    logInfo(this.t, this.name, message, type);
-  }
-  override close(): void {
-    (this.hooks["close"] as Own)?.(this);
-    super.close();
-  }
-
-  take(size: number = 65_536): Buffer {
-    return take(this, size);
-  }
-  echo(): void {
-    const data = this.take();
-    if (data.length > 0) this.send(data);
-  }
-  clear_hooks(): void {
-    this.hooks = {};
-  }
-  stop_reading(): void {
-    this.wants_read = false;
-  }
-  start_reading(): void {
-    this.wants_read = true;
-  }
-  stop_writing(): void {
-    this.wants_write = false;
-  }
-  urgent(): void {
-    this.t.attempt(`${this.name} urgent`, () => this.recv(1, asyncore.MSG_OOB));
-  }
-  send_urgent(data: string): void {
-    this.send(data, asyncore.MSG_OOB);
-  }
-  adopt(sock: asyncore.Socket | undefined): Logged {
-    const name = `${this.name}${this.children.length + 1}`;
-    const child = make(this.t, this.child_kind, name, this.child_hooks, sock) as unknown as Logged;
-    this.children.push(child);
-    return child;
-  }
-}
-
-/** `dispatcher_with_send`: its writable() and handle_write() are what is tested. */
-export class LoggedSend extends asyncore.dispatcher_with_send implements LoggedAny {
-  readonly t: Test;
-  readonly name: string;
-  hooks: AnyHooks;
-
-  constructor(t: Test, name: string, hooks: object, sock?: asyncore.Socket) {
-    super(sock, t.map);
-    this.t = t;
-    this.name = name;
-    this.hooks = hooks as AnyHooks;
-  }
-
-  override handle_connect(): void {
-    say(this, "handle_connect");
-  }
-  override handle_read(): void {
-    say(this, "handle_read", () => this.take());
-  }
-  override handle_close(): void {
-    say(this, "handle_close", () => this.close());
-  }
-  override handle_error(error: unknown): void {
-    failed(this, error);
-  }
-  override log_info(message: string, type: string = "info"): void {
-    logInfo(this.t, this.name, message, type);
-  }
-  take(size: number = 65_536): Buffer {
-    return take(this, size);
-  }
-  echo(): void {
-    const data = this.take();
-    if (data.length > 0) this.send(data);
-  }
-}
-
-/** `async_chat`: collected data is joined until the terminator. */
-export class LoggedChat extends asyncore.async_chat implements LoggedAny {
-  readonly t: Test;
-  readonly name: string;
-  hooks: AnyHooks;
-  parts: Buffer[] = [];
-
-  constructor(t: Test, name: string, hooks: object, sock?: asyncore.Socket) {
-    super(sock, t.map);
-    this.t = t;
-    this.name = name;
-    this.hooks = hooks as AnyHooks;
-    this.set_terminator("terminator" in this.hooks ? (this.hooks["terminator"] as Term) : "\n");
-  }
-
-  override collect_incoming_data(data: Buffer): void {
-    (this.hooks["collect"] as Own)?.(this, data);
-    this.parts.push(Buffer.from(data));
-    this.t.steps++;
-  }
-  override found_terminator(): void {
-    this.t.log(`${this.name} found after ${show(this.collected())}`);
-    (this.hooks["found"] as Own)?.(this);
-  }
-  override handle_connect(): void {
-    say(this, "handle_connect");
-  }
-  override handle_close(): void {
-    say(this, "handle_close", () => super.handle_close());
-  }
-  override handle_error(error: unknown): void {
-    failed(this, error);
-  }
-  override log_info(message: string, type: string = "info"): void {
-    logInfo(this.t, this.name, message, type);
-  }
-  alternate(one: Term, other: Term): void {
-    const now = this.get_terminator();
-    this.set_terminator(now === one ? other : one);
-  }
-  collected(): Buffer {
-    return Buffer.concat(this.parts.splice(0));
-  }
-}
-
-/** No hook of its own but what asyncore prints. */
-export class Bare extends asyncore.dispatcher {
-  readonly t: Test;
-  readonly name: string;
-
-  constructor(t: Test, name: string, _hooks: object = {}, sock?: asyncore.Socket) {
-    super(sock, t.map);
-    this.t = t;
-    this.name = name;
-    this.ignore_log_types = [];
-  }
-  override writable(): boolean {
-    return !this.connected;
-  }
-  override handle_write(): void {
-    // As in Logged.
-    if (this.t.family !== "unix") void super.handle_write();
-  }
-  override log_info(message: string, type: string = "info"): void {
-    logInfo(this.t, this.name, message, type);
-  }
-}
-
-const KINDS = { dispatcher: Logged, send: LoggedSend, chat: LoggedChat, bare: Bare };
-
-function make(t: Test, kind: Kind, name: string, hooks: object, sock?: asyncore.Socket): asyncore.dispatcher {
-  return new KINDS[kind](t, name, hooks, sock);
 }

@@ -3,7 +3,6 @@
 usage: python -W ignore oracle_rt.py BUN FAMILY SELECT_OR_POLL DIRECTORY GROUP...
 `oracle-rt.ts` and `run.ts` are the same program for `asyncore/classic`.
 """
-import errno
 import importlib
 import json
 import os
@@ -13,19 +12,19 @@ import socket
 import subprocess
 import sys
 import time
-import zlib
 
 import asynchat
 import asyncore
 
+# Some of it only for scenarios, which take everything from here.
+from oracle_channels import KINDS, Bare, Hooks, Logged, LoggedFile
+from oracle_words import Boom, Failing, Pieces, boom, close_it, exit_now, fail, name_of, plain, show
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-QUIET = 0.015
-DEADLINE = 2.0
+QUIET = 0.010
+DEADLINE = 10.0
+SCENARIO_DEADLINE = 30
 SCENARIOS = {}
-
-
-class Boom(Exception):
-    """What scenarios throw."""
 
 
 Hook = str
@@ -33,43 +32,21 @@ Act = object
 Term = object
 loop = asyncore.loop
 poll = asyncore.poll
+read = asyncore.read
+write = asyncore.write
+readwrite = asyncore.readwrite
 close_all = asyncore.close_all
 simple_producer = asynchat.simple_producer
-
-
-def boom(c):
-    raise Boom("boom")
-
-
-def exit_now(c):
-    raise asyncore.ExitNow("exit")
-
-
-def close_it(c):
-    c.close()
-
-
-class Pieces:
-    """A producer of these pieces."""
-
-    def __init__(self, pieces):
-        self.pieces = pieces
-
-    def more(self):
-        return self.pieces.pop(0) if self.pieces else b""
-
-
-class Failing:
-    """A producer that raises after `good` pieces."""
-
-    def __init__(self, good=0):
-        self.good = good
-
-    def more(self):
-        if self.good == 0:
-            raise Boom("producer")
-        self.good -= 1
-        return b"good"
+file_wrapper = asyncore.file_wrapper
+SOL_SOCKET = socket.SOL_SOCKET
+SO_ERROR = socket.SO_ERROR
+SO_RCVBUF = socket.SO_RCVBUF
+POLLIN = select.POLLIN
+POLLPRI = select.POLLPRI
+POLLOUT = select.POLLOUT
+POLLERR = select.POLLERR
+POLLHUP = select.POLLHUP
+POLLNVAL = select.POLLNVAL
 
 
 def scenario(function):
@@ -86,6 +63,11 @@ class Test:
         self.use_poll = use_poll
         self.directory = directory
         self.map = {}
+        # What channels and functions are told of it: None for the default.
+        self.given = self.map
+        self.fds = []
+        # Steps that the peer has not answered.
+        self.asked = 0
         self.events = []
         self.paths = 0
         self.steps = 0
@@ -133,10 +115,38 @@ class Test:
         else:
             self.log("%s returned %s" % (what, plain(result)))
 
+    # --- the map
+
+    def default_map(self):
+        """From now on nobody is told of a map."""
+        self.map = asyncore.socket_map
+        self.given = None
+
+    def fresh_map(self):
+        """From now on everybody is given a map with which nothing has been done yet."""
+        self.map = self.given = {}
+
+    def count(self):
+        """How many channels the default map has."""
+        self.log("socket_map has %d" % len(asyncore.socket_map))
+
+    def in_default(self, c):
+        self.log("%s is %sin socket_map" % (c.name, "" if c in asyncore.socket_map.values() else "not "))
+
     # --- passes
 
     def loop(self, count=1, timeout=0.01):
-        asyncore.loop(timeout=timeout, use_poll=self.use_poll, map=self.map, count=count)
+        asyncore.loop(timeout=timeout, use_poll=self.use_poll, map=self.given, count=count)
+
+    def loop_with_defaults(self):
+        self.caught(lambda: asyncore.loop())
+
+    def poll_with_defaults(self):
+        self.caught(lambda: asyncore.poll())
+
+    def loop_for_ever(self):
+        """No timeout: each pass waits as long as it takes."""
+        asyncore.loop(timeout=None, use_poll=self.use_poll, map=self.given)
 
     def quiet(self):
         """Passes until nothing happens any more."""
@@ -147,7 +157,7 @@ class Test:
             now = time.monotonic()
             if self.steps != steps:
                 steps, last, passes = self.steps, now, 0
-            if (now - last >= QUIET and passes >= 3) or now - start > DEADLINE:
+            if (now - last >= QUIET and passes >= 2) or now - start > DEADLINE:
                 return
             if self.map:
                 self.loop(timeout=0.005)
@@ -175,6 +185,13 @@ class Test:
         """Time without a pass, for what does not come with the peer's answer."""
         time.sleep(0.02)
 
+    def seen(self, c):
+        """What the kernel has for a channel is there; ours sees it in a turn of its event loop."""
+
+    def becomes_connected(self, c):
+        c.connected = True
+        c.connecting = False
+
     def try_loop(self, count=1):
         self.caught(lambda: self.loop(count))
 
@@ -182,13 +199,13 @@ class Test:
         self.caught(self.quiet)
 
     def loop_to_the_end(self):
-        asyncore.loop(timeout=0.01, use_poll=self.use_poll, map=self.map)
+        asyncore.loop(timeout=0.01, use_poll=self.use_poll, map=self.given)
 
     def loop_other(self, map):
         asyncore.loop(timeout=0.01, use_poll=self.use_poll, map=map, count=3)
 
     def poll_once(self):
-        asyncore.poll2(0.01, self.map) if self.use_poll else asyncore.poll(0.01, self.map)
+        asyncore.poll2(0.01, self.given) if self.use_poll else asyncore.poll(0.01, self.given)
 
     def timed(self, timeout, count):
         start = time.monotonic()
@@ -204,6 +221,23 @@ class Test:
         data = one.take()
         if data:
             other.send(data)
+
+    def fill(self, c):
+        """Sends until there is no room: the kernel takes no more, or something is kept. Says how much."""
+        sent = 0
+        while True:
+            sent += c.send(bytes(65536)) or 65536
+            if sent % 65536 or getattr(c, "out_buffer", b""):
+                return sent
+
+    def drains(self, c, sent):
+        """The peer reads it all; the channel is closed when it has nothing more to write."""
+        self.tell("drain", "p")
+        self.until(lambda: not c.writable())
+        c.close()
+        self.until(self.answered)
+        answer = self.answer()
+        self.log("peer p got %s %s" % ("all of it" if answer["count"] == sent else "something else", answer["end"]))
 
     def show(self, data):
         return show(data)
@@ -221,11 +255,14 @@ class Test:
     # --- the peer
 
     def tell(self, op, id="", **more):
+        self.asked += 1
         self.process.stdin.write((json.dumps(dict(op=op, id=id, **more)) + "\n").encode())
         self.process.stdin.flush()
 
     def answer(self):
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        self.asked -= 1
+        return json.loads(line)
 
     def answered(self):
         return bool(select.select([self.process.stdout], [], [], 0)[0])
@@ -253,13 +290,123 @@ class Test:
         got = show(answer["data"].encode("latin-1"))
         self.log(("peer %s got %s %s" % (id, got, answer["end"])).strip())
 
+    def peer_takes_urgent(self, id="p"):
+        """The peer takes the urgent byte, while passes go on."""
+        self.tell("urgent", id)
+        self.until(self.answered)
+        answer = self.answer()
+        self.log("peer %s got urgent %s %s" % (id, show(answer["data"].encode("latin-1")), answer["end"]))
+
+    def peer_reads_to_mark(self, id="p"):
+        """The peer reads to where the urgent byte was, while passes go on."""
+        self.tell("mark", id)
+        self.until(self.answered)
+        answer = self.answer()
+        got = show(answer["data"].encode("latin-1"))
+        self.log("peer %s got %s to the mark %s" % (id, got, answer["end"]))
+
     def sends(self, data, id="p"):
         self.peer("send", id, data=data)
+        self.quiet()
+
+    def sends_to_a_pass(self, data, id="p"):
+        """One pass, which waits for what the peer sends."""
+        self.peer("send", id, data=data)
+        self.loop(1, DEADLINE)
+
+    def types(self, data, id="p"):
+        """The kernel takes what is written to a terminal to the other end when it has time."""
+        steps = self.steps
+        self.peer("send", id, data=data)
+        self.until(lambda: self.steps > steps)
         self.quiet()
 
     def ends(self, how, id="p"):
         self.peer(how, id)
         self.quiet()
+
+    # --- files
+
+    def path(self):
+        self.paths += 1
+        return os.path.join(self.directory, "f%d" % self.paths)
+
+    def fifo(self):
+        path = self.path()
+        self.peer("fifo", "f", path=path)
+        return path
+
+    def pty(self, id="p"):
+        """The path of a terminal whose master is the peer's."""
+        return self.peer("pty", id)["address"]
+
+    def regular(self, text=""):
+        path = self.path()
+        with open(path, "w") as file:
+            file.write(text)
+        return path
+
+    def content(self, path):
+        with open(path) as file:
+            self.log("the file has %s" % json.dumps(file.read()))
+
+    def opens(self, path, mode):
+        """A descriptor of ours, which is closed at the end at the latest."""
+        flags = {"r": os.O_RDONLY, "w": os.O_WRONLY, "rw": os.O_RDWR}[mode]
+        fd = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
+        self.fds.append(fd)
+        return fd
+
+    def pipe(self):
+        """Both ends of a pipe."""
+        ends = os.pipe()
+        self.fds.extend(ends)
+        return ends
+
+    def closes(self, fd):
+        os.close(fd)
+        self.fds.remove(fd)
+
+    def is_open(self, fd):
+        try:
+            os.fstat(fd)
+        except OSError:
+            self.log("closed")
+        else:
+            self.log("open")
+
+    def is_blocking(self, fd):
+        self.log("blocking" if os.get_blocking(fd) else "not blocking")
+
+    def with_fileno(self, fd):
+        """An object that has the descriptor."""
+        class Holder:
+            def fileno(self):
+                return fd
+
+        return Holder()
+
+    def file(self, fd, name="f", **hooks):
+        """A file_dispatcher over a descriptor, or what has one."""
+        return LoggedFile(self, name, hooks, fd)
+
+    def reader(self, peer="p", **hooks):
+        """A file_dispatcher that reads what the peer writes into a FIFO."""
+        path = self.fifo()
+        fd = self.opens(path, "r")
+        f = self.file(fd, **hooks)
+        self.closes(fd)
+        self.peer("open", peer, path=path, mode="w")
+        return f
+
+    def writer(self, peer="p", **hooks):
+        """A file_dispatcher that writes into a FIFO what the peer reads."""
+        path = self.fifo()
+        self.peer("open", peer, path=path, mode="r")
+        fd = self.opens(path, "w")
+        f = self.file(fd, **hooks)
+        self.closes(fd)
+        return f
 
     # --- channels
 
@@ -279,6 +426,11 @@ class Test:
         name = c.socket.getsockname()
         return name if isinstance(name, str) else name[:2]
 
+    def peer_of(self, c):
+        """The address of a channel's peer."""
+        name = c.socket.getpeername()
+        return name if isinstance(name, str) else name[:2]
+
     def peer_listens(self, op="listen", id="l"):
         address = self.peer(op, id, address=self.free())["address"]
         return address if isinstance(address, str) else tuple(address)
@@ -293,6 +445,14 @@ class Test:
         """Puts a channel that was taken out into a map: del_channel() has forgotten its descriptor."""
         c._fileno = c.socket.fileno()
         c.add_channel(map)
+
+    def close_each(self, channels):
+        for c in channels:
+            c.close()
+
+    def adopt_pair(self, s, pair):
+        """A channel of what accept() gave."""
+        s.adopt(pair[0])
 
     def nothing(self):
         return Logged(self, "c", {})
@@ -365,211 +525,6 @@ class Test:
         return s.children[0]
 
 
-def show(data):
-    if len(data) > 60:
-        return "<%d bytes %08x>" % (len(data), zlib.crc32(data))
-    return json.dumps(data.decode("latin-1"))
-
-
-def plain(value):
-    if value is None:
-        return "nothing"
-    if isinstance(value, bytes):
-        return show(value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, str)):
-        return str(value)
-    return "something"
-
-
-def name_of(error):
-    if isinstance(error, OSError) and error.errno:
-        return errno.errorcode[error.errno]
-    return type(error).__name__
-
-
-class Hooks:
-    """Every hook is logged; then the scenario's own, by name, else what is written here."""
-
-    def set_up(self, t, name, hooks):
-        self.t = t
-        self.name = name
-        self.hooks = hooks
-        self.wants_read = True
-        self.wants_write = False
-        self.quietly = hooks.pop("quietly", False)
-        self.children = []
-        self.child_kind = "dispatcher"
-        self.child_hooks = {}
-
-    def say(self, hook, default=None):
-        if self.quietly:
-            self.t.steps += 1
-        else:
-            self.t.log("%s %s" % (self.name, hook))
-        own = self.hooks.get(hook, default)
-        if own is not None:
-            return own(self)
-
-    def take(self, size=65536):
-        data = self.recv(size)
-        if data:
-            self.t.received(self.name, data)
-        return data
-
-    def echo(self):
-        data = self.take()
-        if data:
-            self.send(data)
-
-    def clear_hooks(self):
-        self.hooks = {}
-
-    def stop_reading(self):
-        self.wants_read = False
-
-    def start_reading(self):
-        self.wants_read = True
-
-    def stop_writing(self):
-        self.wants_write = False
-
-    def urgent(self):
-        self.t.attempt("%s urgent" % self.name, lambda: self.socket.recv(1, socket.MSG_OOB))
-
-    def send_urgent(self, data):
-        self.socket.send(data, socket.MSG_OOB)
-
-    def handle_error(self):
-        error = sys.exc_info()[1]
-        self.t.log("%s handle_error %s" % (self.name, name_of(error)))
-        own = self.hooks.get("handle_error", lambda c: c.close())
-        own(self)
-
-    def handle_connect(self):
-        self.say("handle_connect")
-
-    def handle_close(self):
-        self.say("handle_close", lambda c: c.close())
-
-    def handle_expt(self):
-        self.say("handle_expt")
-
-    def log_info(self, message, type="info"):
-        self.t.log("%s log_info %s: %s" % (self.name, type, message.split("<")[0].replace("python ", "").strip()))
-
-
-class Logged(Hooks, asyncore.dispatcher):
-    def __init__(self, t, name, hooks, sock=None):
-        self.set_up(t, name, hooks)
-        asyncore.dispatcher.__init__(self, sock, t.map)
-
-    def readable(self):
-        own = self.hooks.get("readable")
-        return own(self) if own else self.wants_read
-
-    def writable(self):
-        own = self.hooks.get("writable")
-        return own(self) if own else self.wants_write or not self.connected
-
-    def handle_read(self):
-        self.say("handle_read", lambda c: c.take())
-
-    def handle_write(self):
-        # Python's connect() of a unix socket calls handle_connect inside; ours does with the write event that follows.
-        if self.wants_write or self.t.family != "unix":
-            self.say("handle_write")
-
-    def handle_accept(self):
-        self.say("handle_accept", lambda c: asyncore.dispatcher.handle_accept(c))
-
-    def handle_accepted(self, sock, addr):
-        self.sock = sock
-        self.say("handle_accepted", lambda c: c.adopt(sock))
-
-    def close(self):
-        own = self.hooks.get("close")
-        if own:
-            own(self)
-        asyncore.dispatcher.close(self)
-
-    def adopt(self, sock):
-        child = KINDS[self.child_kind](self.t, "%s%d" % (self.name, len(self.children) + 1), self.child_hooks, sock)
-        self.children.append(child)
-        return child
-
-
-class LoggedSend(Hooks, asyncore.dispatcher_with_send):
-    """`dispatcher_with_send`: its writable() and handle_write() are what is tested."""
-
-    def __init__(self, t, name, hooks, sock=None):
-        self.set_up(t, name, hooks)
-        asyncore.dispatcher_with_send.__init__(self, sock, t.map)
-
-    def handle_read(self):
-        self.say("handle_read", lambda c: c.take())
-
-
-class LoggedChat(Hooks, asynchat.async_chat):
-    """`async_chat`: collected data is joined until the terminator."""
-
-    def __init__(self, t, name, hooks, sock=None):
-        self.set_up(t, name, hooks)
-        self.parts = []
-        hooks = dict(hooks)
-        asynchat.async_chat.__init__(self, sock, t.map)
-        self.set_terminator(hooks.get("terminator", b"\n"))
-
-    def collect_incoming_data(self, data):
-        own = self.hooks.get("collect")
-        if own:
-            own(self, data)
-        self.parts.append(data)
-        self.t.steps += 1
-
-    def found_terminator(self):
-        self.t.log("%s found after %s" % (self.name, show(self.collected())))
-        own = self.hooks.get("found")
-        if own:
-            own(self)
-
-    def alternate(self, one, other):
-        self.set_terminator(other if self.get_terminator() == one else one)
-
-    def collected(self):
-        data = b"".join(self.parts)
-        self.parts = []
-        return data
-
-    def handle_close(self):
-        self.say("handle_close", lambda c: asynchat.async_chat.handle_close(c))
-
-
-class Bare(asyncore.dispatcher):
-    """No hook of its own but what asyncore prints."""
-
-    def __init__(self, t, name, hooks, sock=None):
-        self.t = t
-        self.name = name
-        asyncore.dispatcher.__init__(self, sock, t.map)
-        self.ignore_log_types = frozenset()
-
-    def writable(self):
-        return not self.connected
-
-    def log_info(self, message, type="info"):
-        self.t.log("%s log_info %s: %s" % (self.name, type, message.split("<")[0].replace("python ", "").strip()))
-
-    def handle_write(self):
-        # As in Logged.
-        if self.t.family != "unix":
-            asyncore.dispatcher.handle_write(self)
-
-
-KINDS = {"dispatcher": Logged, "send": LoggedSend, "chat": LoggedChat, "bare": Bare}
-
-
 def too_late(*_):
     raise TimeoutError("the scenario did not end")
 
@@ -591,9 +546,8 @@ def main():
             own = os.path.join(directory, "%s%d" % (group[:3], number))
             os.mkdir(own)
             t = Test(peer_process, family, mode == "poll", own)
-            asyncore.socket_map.clear()
             try:
-                signal.alarm(8)
+                signal.alarm(SCENARIO_DEADLINE)
                 function(t)
             except Exception as error:
                 t.log("the scenario raised %s" % name_of(error))
@@ -601,9 +555,16 @@ def main():
                     import traceback
                     traceback.print_exc()
             signal.alarm(0)
-            asyncore.close_all(t.map, True)
+            for map in (t.map, asyncore.socket_map):
+                for c in map.values():
+                    if isinstance(c, Hooks):
+                        c.clear_hooks()
+                asyncore.close_all(map, True)
+            for fd in t.fds:
+                os.close(fd)
             t.tell("reset")
-            t.answer()
+            while t.asked > 0:
+                t.answer()
             result[group][name] = t.lines()
     peer_process.stdin.close()
     peer_process.wait()

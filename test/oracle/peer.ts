@@ -20,6 +20,18 @@ const libc = dlopen("libc.so.6", {
   recv: { args: [i32, ptr, u64, i32], returns: FFIType.i64_fast },
   send: { args: [i32, ptr, u64, i32], returns: FFIType.i64_fast },
   shutdown: { args: [i32, i32], returns: i32 },
+  sockatmark: { args: [i32], returns: i32 },
+  read: { args: [i32, ptr, u64], returns: FFIType.i64_fast },
+  write: { args: [i32, ptr, u64], returns: FFIType.i64_fast },
+  open: { args: [ptr, i32], returns: i32 },
+  mkfifo: { args: [ptr, u32], returns: i32 },
+  posix_openpt: { args: [i32], returns: i32 },
+  grantpt: { args: [i32], returns: i32 },
+  unlockpt: { args: [i32], returns: i32 },
+  ptsname_r: { args: [i32, ptr, u64], returns: i32 },
+  tcgetattr: { args: [i32, ptr], returns: i32 },
+  cfmakeraw: { args: [ptr], returns: FFIType.void },
+  tcsetattr: { args: [i32, i32, ptr], returns: i32 },
   close: { args: [i32], returns: i32 },
 }).symbols;
 
@@ -31,10 +43,16 @@ const SHUT_WR = 1;
 const MSG_OOB = 1;
 const MSG_NOSIGNAL = 0x4000;
 const POLLIN = 1;
+const POLLPRI = 2;
 const POLLOUT = 4;
-const LONGEST_WAIT_MS = 3000;
+const O_RDWR = 2;
+const O_NOCTTY = 0o400;
+const O_NONBLOCK = 0o4000;
+const LONGEST_WAIT_MS = 10_000;
 
 const sockets = new Map<string, number>();
+/** Those of them that are FIFOs and terminals. */
+const files = new Set<number>();
 
 interface SockAddr {
   readonly family: number;
@@ -79,14 +97,16 @@ function ready(fd: number, events: number, waitMs: number): boolean {
 
 const chunk = new Uint8Array(new ArrayBuffer(1 << 18));
 
-/** Reads until `want` bytes, the end or the deadline. */
-function receive(fd: number, want: number): Answer {
+/** Reads until `want` bytes, the urgent mark if it is to be minded, the end or the deadline. */
+function receive(fd: number, want: number, toMark: boolean = false): Answer {
   const parts: Buffer[] = [];
   let length = 0;
   const end = performance.now() + LONGEST_WAIT_MS;
-  while (length < want) {
+  const atMark = (): boolean => toMark && libc.sockatmark(fd) === 1;
+  while (length < want && !atMark()) {
     if (!ready(fd, POLLIN, end - performance.now())) return { data: text(parts), end: "timeout" };
-    const got = Number(libc.recv(fd, chunk, Math.min(chunk.length, want - length), 0));
+    const size = Math.min(chunk.length, want - length);
+    const got = Number(files.has(fd) ? libc.read(fd, chunk, size) : libc.recv(fd, chunk, size, 0));
     if (got <= 0) return { data: text(parts), end: got === 0 ? "eof" : "reset" };
     parts.push(Buffer.from(chunk.subarray(0, got)));
     length += got;
@@ -94,17 +114,74 @@ function receive(fd: number, want: number): Answer {
   return { data: text(parts), end: "" };
 }
 
+function drain(fd: number): Answer {
+  let count = 0;
+  const end = performance.now() + LONGEST_WAIT_MS;
+  while (ready(fd, POLLIN, end - performance.now())) {
+    const got = Number(libc.recv(fd, chunk, chunk.length, 0));
+    if (got <= 0) return { count, end: got === 0 ? "eof" : "reset" };
+    count += got;
+  }
+  return { count, end: "timeout" };
+}
+
 const text = (parts: Buffer[]): string => Buffer.concat(parts).toString("latin1");
+
+function receiveUrgent(fd: number): Answer {
+  if (!ready(fd, POLLPRI, LONGEST_WAIT_MS)) return { data: "", end: "timeout" };
+  const got = Number(libc.recv(fd, chunk, 1, MSG_OOB));
+  return { data: text([Buffer.from(chunk.subarray(0, got))]), end: "" };
+}
 
 function sendAll(fd: number, data: string, flags: number): number {
   const bytes = Buffer.from(data, "latin1");
   let sent = 0;
   while (sent < bytes.length && ready(fd, POLLOUT, LONGEST_WAIT_MS)) {
-    const now = Number(libc.send(fd, new Uint8Array(bytes.subarray(sent)), bytes.length - sent, flags));
+    const rest = new Uint8Array(bytes.subarray(sent));
+    // Where nobody reads a write to a file is told EPIPE: this runtime ignores the signal.
+    const now = Number(
+      files.has(fd) ? libc.write(fd, rest, rest.length) : libc.send(fd, rest, rest.length, flags),
+    );
     if (now < 0) break;
     sent += now;
   }
   return sent;
+}
+
+const pathBytes = (path: string): Uint8Array => new Uint8Array(Buffer.from(`${path}\0`));
+
+function openFile(id: string, path: string, mode: "r" | "w"): Answer {
+  const fd = libc.open(pathBytes(path), (mode === "w" ? 1 : 0) | O_NONBLOCK | O_NOCTTY);
+  return keepFile(id, fd);
+}
+
+function keepFile(id: string, fd: number): Answer {
+  if (fd >= 0) {
+    sockets.set(id, fd);
+    files.add(fd);
+  }
+  return { ok: fd >= 0 };
+}
+
+/** A terminal that changes nothing of what is written. */
+function openTerminal(id: string): Answer {
+  const master = libc.posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK);
+  if (libc.grantpt(master) < 0 || libc.unlockpt(master) < 0) return { ok: false };
+  const name = new Uint8Array(new ArrayBuffer(64));
+  libc.ptsname_r(master, name, name.length);
+  const settings = new Uint8Array(new ArrayBuffer(128));
+  libc.tcgetattr(master, settings);
+  libc.cfmakeraw(settings);
+  libc.tcsetattr(master, 0, settings);
+  keepFile(id, master);
+  return { ok: true, address: Buffer.from(name.subarray(0, name.indexOf(0))).toString() };
+}
+
+function close(id: string): Answer {
+  const fd = sockets.get(id) ?? -1;
+  sockets.delete(id);
+  files.delete(fd);
+  return { ok: libc.close(fd) === 0 };
 }
 
 function obey(command: Command): Answer {
@@ -142,30 +219,58 @@ function obey(command: Command): Answer {
     }
     case "oob":
       return { ok: sendAll(fd, command.data, MSG_NOSIGNAL | MSG_OOB) === command.data.length };
+    case "fifo":
+      return { ok: libc.mkfifo(pathBytes(command.path), 0o600) === 0 };
+    case "open":
+      return openFile(command.id, command.path, command.mode);
+    case "pty":
+      return openTerminal(command.id);
+    case "urgent":
+      return receiveUrgent(fd);
+    case "mark":
+      return receive(fd, Infinity, true);
     case "recv":
       return receive(fd, command.count);
     case "eof":
       return receive(fd, Infinity);
+    case "drain":
+      return drain(fd);
     case "fin":
       return { ok: libc.shutdown(fd, SHUT_WR) === 0 };
     case "rst":
       libc.setsockopt(fd, SOL_SOCKET, SO_LINGER, new Int32Array([1, 0]), 8);
-      libc.close(fd);
-      sockets.delete(command.id);
-      return { ok: true };
+      return close(command.id);
     case "close":
-      libc.close(fd);
-      sockets.delete(command.id);
-      return { ok: true };
+      return close(command.id);
     case "reset": {
       for (const left of sockets.values()) libc.close(left);
       sockets.clear();
+      files.clear();
       return { ok: true };
     }
   }
 }
 
-for await (const line of console) {
-  if (line === "") continue;
-  process.stdout.write(`${JSON.stringify(obey(JSON.parse(line) as Command))}\n`);
+/** Commands come one at a time; nothing else is to be done, so this process blocks. */
+function serve(): void {
+  let rest = "";
+  for (;;) {
+    ready(0, POLLIN, -1);
+    const got = Number(libc.read(0, chunk, chunk.length));
+    if (got <= 0) return;
+    const lines = (rest + Buffer.from(chunk.subarray(0, got)).toString()).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) answer(obey(JSON.parse(line) as Command));
+  }
 }
+
+function answer(given: Answer): void {
+  const bytes = new Uint8Array(Buffer.from(`${JSON.stringify(given)}\n`));
+  for (let at = 0; at < bytes.length;) {
+    ready(1, POLLOUT, -1);
+    const taken = Number(libc.write(1, bytes.subarray(at), bytes.length - at));
+    if (taken > 0) at += taken;
+  }
+}
+
+serve();

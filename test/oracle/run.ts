@@ -3,17 +3,22 @@
  *
  * usage: run.ts FAMILY SELECT_OR_POLL DIRECTORY GROUP...
  */
-import { mkdirSync } from "node:fs";
+import { closeSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import * as asyncore from "asyncore/classic";
 
-import { Logged, nameOf, type Scenario, Test } from "./oracle-rt.ts";
+import { Logged, LoggedFile, type Scenario, Test } from "./oracle-rt.ts";
 import { PeerProcess } from "./peer-process.ts";
+import { nameOf } from "./words.ts";
+
+const SCENARIO_DEADLINE_MS = 30_000;
 
 async function main(): Promise<void> {
   const [family = "", mode = "", directory = "", ...groups] = process.argv.slice(2);
   const peer = new PeerProcess();
+  // From the first poll() on a map's hooks run in passes only, also while a scenario waits for the peer.
+  await asyncore.poll();
   const result: Record<string, Record<string, string[]>> = {};
   for (const group of groups) {
     const module = (await import(`./scenarios/${group}.ts`)) as {
@@ -26,11 +31,10 @@ async function main(): Promise<void> {
       const own = join(directory, `${group.slice(0, 3)}${number++}`);
       mkdirSync(own);
       const t = new Test(peer, family, mode === "poll", own);
-      // From the first poll() on a map's hooks run in passes only, also while the scenario waits for the peer.
       await asyncore.poll(0, t.map);
       let timer: ReturnType<typeof setTimeout> | undefined;
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error("the scenario did not end")), 8000);
+        timer = setTimeout(() => reject(new Error("the scenario did not end")), SCENARIO_DEADLINE_MS);
       });
       try {
         await Promise.race([scenario(t), late]);
@@ -39,10 +43,13 @@ async function main(): Promise<void> {
         if (process.env["ORACLE_DEBUG"] !== undefined) console.error(name, error);
       }
       clearTimeout(timer);
-      for (const c of t.channels()) if (c instanceof Logged) c.clear_hooks();
-      asyncore.close_all(t.map, true);
+      for (const map of [t.map, asyncore.socket_map]) {
+        for (const c of map.values()) if (c instanceof Logged || c instanceof LoggedFile) c.clear_hooks();
+        asyncore.close_all(map, true);
+      }
+      for (const fd of t.fds) closeSync(fd);
       t.tell("reset");
-      await t.answer();
+      while (t.asked > 0) await t.answer();
       logs[name] = t.lines();
     }
   }

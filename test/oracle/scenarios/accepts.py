@@ -1,5 +1,5 @@
 """Listening and accepting."""
-from oracle_rt import Test, scenario
+from oracle_rt import Test, boom, scenario
 
 
 @scenario
@@ -240,3 +240,155 @@ def the_path_of_a_closed_unix_listener(t: Test):
     s.close()
     t.quiet()
     t.log("there" if t.exists(path) else "gone")
+
+
+@scenario
+def handle_accept_in_the_old_manner(t: Test):
+    """Programs from before handle_accepted() call accept() themselves."""
+    def old(me):
+        pair = me.accept()
+        if pair is not None:
+            me.adopt(pair[0]).send(b"hello")
+
+    s = t.server(handle_accept=old)
+    t.comes(s)
+    t.peer_reads(5)
+    t.state(s)
+
+
+@scenario
+def accept_between_passes(t: Test):
+    s = t.server()
+    t.peer("connect", address=t.where(s))
+    t.seen(s)
+    pair = s.accept()
+    t.log("a pair" if pair is not None else "nobody")
+    t.attempt("accept", lambda: s.accept())
+    t.adopt_pair(s, pair)
+    t.sends("hello")
+
+
+@scenario
+def listen_without_bind(t: Test):
+    if t.family == "unix":
+        return
+    s = t.channel(name="s")
+    t.attempt("listen", lambda: s.listen(5))
+    t.state(s)
+    s.clear_hooks()
+    s.close()
+
+
+@scenario
+def listen_after_close(t: Test):
+    s = t.server()
+    s.close()
+    t.attempt("listen", lambda: s.listen(5))
+    s.close()
+    t.state(s)
+
+
+@scenario
+def bind_after_close(t: Test):
+    c = t.channel()
+    c.close()
+    t.attempt("bind", lambda: c.bind(t.free()))
+
+
+@scenario
+def a_listener_with_a_backlog_of_one(t: Test):
+    s = t.server(backlog=1)
+    t.comes(s, "p")
+    t.comes(s, "q")
+    t.state(s)
+
+
+@scenario
+def a_listener_made_anew_on_its_address(t: Test):
+    if t.family == "unix":
+        return
+    s = t.server()
+    address = t.where(s)
+    s.close()
+    t.quiet()
+    s.create_socket(t.af)
+    s.set_reuse_addr()
+    t.attempt("bind", lambda: s.bind(address))
+    s.listen(5)
+    t.comes(s)
+    t.state(s)
+
+
+@scenario
+def a_reset_before_it_is_accepted(t: Test):
+    s = t.server(child=dict(quietly=True))
+    t.peer("connect", address=t.where(s))
+    t.peer("rst")
+    t.quiet()
+    t.state(s)
+
+
+@scenario
+def a_listener_that_closes_in_handle_accepted_with_others_waiting(t: Test):
+    s = t.server(handle_accepted=lambda me: [me.adopt(me.sock), me.close()])
+    t.peer("connect", "p", address=t.where(s))
+    t.peer("connect", "q", address=t.where(s))
+    t.quiet()
+    t.peer_ends("q")
+    t.sends("hello", "p")
+    t.state(s)
+
+
+@scenario
+def an_accepted_channel_closes_its_listener(t: Test):
+    s = t.server()
+    s.child_hooks = dict(handle_read=lambda me: [me.take(), s.close()])
+    t.comes(s)
+    t.sends("stop")
+    t.state(s)
+    t.state(s.children[0])
+    t.sends("still here")
+
+
+@scenario
+def exception_in_handle_accepted_with_another_waiting(t: Test):
+    count = []
+
+    def first_fails(me):
+        count.append(me)
+        if len(count) == 1:
+            boom(me)
+        me.adopt(me.sock)
+
+    s = t.server(handle_accepted=first_fails, handle_error=lambda me: t.log("goes on"))
+    t.peer("connect", "p", address=t.where(s))
+    t.peer("connect", "q", address=t.where(s))
+    t.quiet()
+    t.sends("hello", "q")
+    t.state(s)
+
+
+@scenario
+def a_listener_asked_for_its_peer(t: Test):
+    s = t.server()
+    t.attempt("getpeername", lambda: t.peer_of(s))
+
+
+@scenario
+def send_of_a_listener(t: Test):
+    if t.family == "unix":
+        return
+    s = t.server(handle_close=lambda me: t.log("stays"))
+    t.attempt("send", lambda: s.send(b"x"))
+    t.state(s)
+
+
+@scenario
+def the_default_handle_accept_of_two(t: Test):
+    s = t.bare_server()
+    t.peer("connect", "p", address=t.where(s))
+    t.peer("connect", "q", address=t.where(s))
+    t.quiet()
+    t.peer_reads(id="p")
+    t.peer_reads(id="q")
+    t.state(s)

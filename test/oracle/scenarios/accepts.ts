@@ -1,5 +1,5 @@
 /** Listening and accepting. The same scenarios as in `accepts.py`. */
-import type { Logged, Scenario, Test } from "../oracle-rt.ts";
+import { boom, type Logged, type Scenario, type Test } from "../oracle-rt.ts";
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   async a_listener_is_accepting(t: Test) {
@@ -220,5 +220,156 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     s.close();
     await t.quiet();
     t.log(t.exists(path) ? "there" : "gone");
+  },
+
+  async handle_accept_in_the_old_manner(t: Test) {
+    const old = (me: Logged) => {
+      const pair = me.accept();
+      if (pair !== null) {
+        me.adopt(pair[0]).send("hello");
+      }
+    };
+    const s = t.server({ handle_accept: old });
+    await t.comes(s);
+    await t.peer_reads(5);
+    t.state(s);
+  },
+
+  async accept_between_passes(t: Test) {
+    const s = t.server();
+    await t.peer("connect", "p", { address: t.where(s) });
+    await t.seen(s);
+    const pair = s.accept();
+    t.log(pair !== null ? "a pair" : "nobody");
+    t.attempt("accept", () => s.accept());
+    t.adopt_pair(s, pair);
+    await t.sends("hello");
+  },
+
+  async listen_without_bind(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const s = t.channel({ name: "s" });
+    t.attempt("listen", () => s.listen(5));
+    t.state(s);
+    s.clear_hooks();
+    s.close();
+  },
+
+  async listen_after_close(t: Test) {
+    const s = t.server();
+    s.close();
+    t.attempt("listen", () => s.listen(5));
+    s.close();
+    t.state(s);
+  },
+
+  async bind_after_close(t: Test) {
+    const c = t.channel();
+    c.close();
+    t.attempt("bind", () => c.bind(t.free()));
+  },
+
+  async a_listener_with_a_backlog_of_one(t: Test) {
+    const s = t.server({ backlog: 1 });
+    await t.comes(s, "p");
+    await t.comes(s, "q");
+    t.state(s);
+  },
+
+  async a_listener_made_anew_on_its_address(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const s = t.server();
+    const address = t.where(s);
+    s.close();
+    await t.quiet();
+    s.create_socket(t.af);
+    s.set_reuse_addr();
+    t.attempt("bind", () => s.bind(address));
+    s.listen(5);
+    await t.comes(s);
+    t.state(s);
+  },
+
+  async a_reset_before_it_is_accepted(t: Test) {
+    const s = t.server({ child: { quietly: true } });
+    await t.peer("connect", "p", { address: t.where(s) });
+    await t.peer("rst");
+    await t.quiet();
+    t.state(s);
+  },
+
+  async a_listener_that_closes_in_handle_accepted_with_others_waiting(t: Test) {
+    const s = t.server({
+      handle_accepted: (me) => {
+        me.adopt(me.sock);
+        me.close();
+      },
+    });
+    await t.peer("connect", "p", { address: t.where(s) });
+    await t.peer("connect", "q", { address: t.where(s) });
+    await t.quiet();
+    await t.peer_ends("q");
+    await t.sends("hello", "p");
+    t.state(s);
+  },
+
+  async an_accepted_channel_closes_its_listener(t: Test) {
+    const s = t.server();
+    s.child_hooks = {
+      handle_read: (me: Logged) => {
+        me.take();
+        s.close();
+      },
+    };
+    await t.comes(s);
+    await t.sends("stop");
+    t.state(s);
+    t.state(s.children[0]);
+    await t.sends("still here");
+  },
+
+  async exception_in_handle_accepted_with_another_waiting(t: Test) {
+    const count: Logged[] = [];
+    const first_fails = (me: Logged) => {
+      count.push(me);
+      if (count.length === 1) {
+        boom(me);
+      }
+      me.adopt(me.sock);
+    };
+    const s = t.server({ handle_accepted: first_fails, handle_error: () => t.log("goes on") });
+    await t.peer("connect", "p", { address: t.where(s) });
+    await t.peer("connect", "q", { address: t.where(s) });
+    await t.quiet();
+    await t.sends("hello", "q");
+    t.state(s);
+  },
+
+  async a_listener_asked_for_its_peer(t: Test) {
+    const s = t.server();
+    t.attempt("getpeername", () => t.peer_of(s));
+  },
+
+  async send_of_a_listener(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const s = t.server({ handle_close: () => t.log("stays") });
+    t.attempt("send", () => s.send("x"));
+    t.state(s);
+  },
+
+  async the_default_handle_accept_of_two(t: Test) {
+    const s = t.bare_server();
+    await t.peer("connect", "p", { address: t.where(s) });
+    await t.peer("connect", "q", { address: t.where(s) });
+    await t.quiet();
+    await t.peer_reads(undefined, "p");
+    await t.peer_reads(undefined, "q");
+    t.state(s);
   },
 };

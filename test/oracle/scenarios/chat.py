@@ -7,12 +7,12 @@ def splits(t: Test, terminator: Term, text: str):
     c = t.connected(kind="chat", terminator=terminator)
     for at in range(1, len(text)):
         c.set_terminator(terminator)
-        t.sends(text[:at])
+        t.sends_to_a_pass(text[:at])
         t.log("cut")
-        t.sends(text[at:])
+        t.sends_to_a_pass(text[at:])
     c.set_terminator(terminator)
     for at in range(len(text)):
-        t.sends(text[at : at + 1])
+        t.sends_to_a_pass(text[at : at + 1])
     t.log("left " + t.show(c.collected()))
 
 
@@ -344,3 +344,269 @@ def find_prefix_at_end_of_everything(t: Test):
     for text in ["qwerty\r", "qwertydkjf", "ab--", "--e", "", "-"]:
         t.prefix(text, "\r\n")
         t.prefix(text, "--end")
+
+
+def splits_of_frames(t: Test, text: str):
+    """A line that says how long the body is, and the body: cut at every place."""
+    c = t.connected(kind="chat", terminator=b"\n", found=lambda me: me.alternate(b"\n", 3))
+    for at in range(1, len(text)):
+        c.set_terminator(b"\n")
+        t.sends_to_a_pass(text[:at])
+        t.log("cut")
+        t.sends_to_a_pass(text[at:])
+
+
+@scenario
+def a_line_and_a_count_at_every_split(t: Test):
+    splits_of_frames(t, "3\nabc")
+
+
+@scenario
+def two_lines_and_two_counts_at_every_split(t: Test):
+    splits_of_frames(t, "1\nabc2\ndef")
+
+
+@scenario
+def a_count_of_one_at_every_split(t: Test):
+    splits(t, 1, "abc")
+
+
+@scenario
+def a_terminator_of_one_byte_twice_at_every_split(t: Test):
+    splits(t, b"--", "a---b----c-")
+
+
+@scenario
+def a_terminator_that_is_all_there_is_at_every_split(t: Test):
+    splits(t, b"abc", "abcabc")
+
+
+@scenario
+def bytes_of_every_value_in_terminators(t: Test):
+    splits(t, b"\x00\xff", "a\x00\xff\xff\x00\x00\xffb")
+
+
+@scenario
+def three_cuts(t: Test):
+    c = t.connected(kind="chat", terminator=b"\r\n.\r\n", collect=lambda me, data: t.log("collect " + t.show(data)))
+    for piece in ("one\r", "\n.", "\r\ntwo\r\n", ".\r\nthree\r\n.", "x\r\n.\r", "\n"):
+        t.sends(piece)
+    t.log("left " + t.show(c.collected()))
+
+
+@scenario
+def the_terminator_changes_between_reads(t: Test):
+    c = t.connected(kind="chat", terminator=b";")
+    t.sends("a;b")
+    c.set_terminator(None)
+    t.sends("c;d")
+    t.log("collected " + t.show(c.collected()))
+    c.set_terminator(2)
+    t.sends("efgh")
+    c.set_terminator(b"!")
+    t.sends("i!j")
+    t.log("left " + t.show(c.collected()))
+
+
+@scenario
+def a_terminator_set_in_collect(t: Test):
+    c = t.connected(kind="chat", terminator=b"\n", collect=lambda me, data: me.set_terminator(b";"))
+    t.sends("one\ntwo;three;four")
+    t.log("left " + t.show(c.collected()))
+
+
+@scenario
+def a_prefix_left_when_the_end_comes(t: Test):
+    c = t.connected(kind="chat", terminator=b"\r\n")
+    t.sends("half\r")
+    t.ends("fin")
+    t.log("left " + t.show(c.collected()))
+    t.state(c)
+
+
+@scenario
+def push_nothing(t: Test):
+    c = t.connected(kind="chat")
+    c.push(b"")
+    c.push(b"after")
+    t.peer_reads(5)
+    t.log("writable" if c.writable() else "not writable")
+    t.state(c)
+
+
+@scenario
+def push_in_handle_connect(t: Test):
+    c = t.connected(kind="chat", handle_connect=lambda me: me.push(b"hello\n"))
+    t.peer_reads(6)
+    t.state(c)
+
+
+@scenario
+def push_in_collect(t: Test):
+    t.connected(kind="chat", terminator=None, collect=lambda me, data: me.push(data))
+    t.sends("echo")
+    t.peer_reads(4)
+
+
+@scenario
+def a_producer_pushed_in_handle_connect(t: Test):
+    if t.family == "unix":
+        return
+    c = t.client(t.peer_listens(), kind="chat", handle_connect=lambda me: me.push_with_producer(Pieces([b"a", b"b"])))
+    t.peer("accept", listener="l")
+    t.peer_reads(2)
+    t.state(c)
+
+
+@scenario
+def a_producer_before_connected(t: Test):
+    if t.family == "unix":
+        return
+    c = t.client(t.peer_listens(), kind="chat")
+    c.push_with_producer(Pieces([b"a", b"b"]))
+    c.push(b"c")
+    c.close_when_done()
+    t.peer("accept", listener="l")
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def two_producers_and_an_empty_one_between(t: Test):
+    c = t.connected(kind="chat")
+    c.push_with_producer(Pieces([b"a", b"b"]))
+    c.push_with_producer(Pieces([]))
+    c.push_with_producer(simple_producer(b"cdef", 3))
+    c.close_when_done()
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def a_producer_where_the_peer_does_not_read(t: Test):
+    """It is asked only as fast as the peer reads."""
+    c = t.connected(kind="chat")
+    endless = Pieces([b"q" * 65536] * 2000)
+    c.push_with_producer(endless)
+    t.loop(20)
+    t.log("some is left" if len(endless.pieces) > 500 else "all was asked for")
+    t.log("writable" if c.writable() else "not writable")
+    t.ends("rst" if not t.use_poll else "close")
+    t.log("some is left" if len(endless.pieces) > 500 else "all was asked for")
+
+
+@scenario
+def the_end_while_a_producer_waits(t: Test):
+    c = t.connected(kind="chat")
+    c.push_with_producer(Pieces([b"a" * 1000, b"b" * 1000]))
+    t.ends("fin")
+    t.state(c)
+
+
+@scenario
+def a_producer_that_raises_outside_hooks(t: Test):
+    c = t.connected(kind="chat")
+    t.attempt("push_with_producer", lambda: c.push_with_producer(Failing()))
+    t.try_quiet()
+    t.state(c)
+
+
+@scenario
+def a_small_output_buffer(t: Test):
+    c = t.connected(kind="chat")
+    c.ac_out_buffer_size = 3
+    c.push(b"abcdefgh")
+    c.push_with_producer(simple_producer(b"ijklmnop"))
+    c.close_when_done()
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def close_when_done_twice(t: Test):
+    c = t.connected(kind="chat")
+    c.push(b"bye")
+    c.close_when_done()
+    c.close_when_done()
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def close_when_done_and_close(t: Test):
+    c = t.connected(kind="chat")
+    c.close_when_done()
+    c.close()
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def close_when_done_in_handle_close(t: Test):
+    c = t.connected(kind="chat", handle_close=lambda me: [me.push(b"bye"), me.close_when_done(), me.clear_hooks()])
+    t.ends("fin")
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def close_when_done_after_the_peers_end(t: Test):
+    c = t.accepted(kind="chat", found=lambda me: [me.push(b"ok\n"), me.close_when_done()])
+    t.peer("send", data="quit\n")
+    t.peer("fin")
+    t.peer_reads()
+    t.state(c)
+
+
+@scenario
+def close_when_done_where_the_peer_does_not_read(t: Test):
+    c = t.connected(kind="chat")
+    c.push(b"d" * 3000000)
+    c.close_when_done()
+    t.loop(3)
+    t.peer_reads()
+    t.quiet()
+    t.state(c)
+
+
+@scenario
+def initiate_send_of_a_chat_by_hand(t: Test):
+    c = t.connected(kind="chat")
+    c.push_with_producer(Pieces([b"a", b"b"]))
+    t.attempt("initiate_send", lambda: c.initiate_send())
+    t.peer_reads(2)
+    t.state(c)
+
+
+@scenario
+def text_with_an_encoding(t: Test):
+    c = t.accepted(kind="chat")
+    c.use_encoding = 1
+    c.set_terminator("é")
+    t.peer("send", data="caf\xe9caf\xe9")
+    t.quiet()
+    t.state(c)
+
+
+@scenario
+def a_chat_reads_what_is_left_after_a_failing_found_terminator(t: Test):
+    count = []
+
+    def first_fails(me):
+        count.append(me)
+        if len(count) == 1:
+            boom(me)
+
+    c = t.connected(kind="chat", found=first_fails, handle_error=lambda me: t.log("goes on"))
+    t.sends("one\ntwo\n")
+    t.log("more")
+    t.sends("three\n")
+    t.state(c)
+
+
+@scenario
+def discard_buffers_in_found_terminator(t: Test):
+    c = t.connected(kind="chat", found=lambda me: me.discard_buffers())
+    t.sends("one\ntwo\nthree")
+    t.sends("four\n")
+    t.log("left " + t.show(c.collected()))

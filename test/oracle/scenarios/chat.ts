@@ -15,15 +15,26 @@ async function splits(t: Test, terminator: Term, text: string): Promise<void> {
   const c = await t.connected({ kind: "chat", terminator: terminator });
   for (let at = 1; at < text.length; at++) {
     c.set_terminator(terminator);
-    await t.sends(text.slice(0, at));
+    await t.sends_to_a_pass(text.slice(0, at));
     t.log("cut");
-    await t.sends(text.slice(at));
+    await t.sends_to_a_pass(text.slice(at));
   }
   c.set_terminator(terminator);
   for (let at = 0; at < text.length; at++) {
-    await t.sends(text.slice(at, at + 1));
+    await t.sends_to_a_pass(text.slice(at, at + 1));
   }
   t.log("left " + t.show(c.collected()));
+}
+
+/** A line that says how long the body is, and the body: cut at every place. */
+async function splits_of_frames(t: Test, text: string): Promise<void> {
+  const c = await t.connected({ kind: "chat", terminator: "\n", found: (me) => me.alternate("\n", 3) });
+  for (let at = 1; at < text.length; at++) {
+    c.set_terminator("\n");
+    await t.sends_to_a_pass(text.slice(0, at));
+    t.log("cut");
+    await t.sends_to_a_pass(text.slice(at));
+  }
 }
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
@@ -323,5 +334,254 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       t.prefix(text, "\r\n");
       t.prefix(text, "--end");
     }
+  },
+
+  async a_line_and_a_count_at_every_split(t: Test) {
+    await splits_of_frames(t, "3\nabc");
+  },
+
+  async two_lines_and_two_counts_at_every_split(t: Test) {
+    await splits_of_frames(t, "1\nabc2\ndef");
+  },
+
+  async a_count_of_one_at_every_split(t: Test) {
+    await splits(t, 1, "abc");
+  },
+
+  async a_terminator_of_one_byte_twice_at_every_split(t: Test) {
+    await splits(t, "--", "a---b----c-");
+  },
+
+  async a_terminator_that_is_all_there_is_at_every_split(t: Test) {
+    await splits(t, "abc", "abcabc");
+  },
+
+  async bytes_of_every_value_in_terminators(t: Test) {
+    await splits(t, Buffer.of(0, 255), "a\u0000\u00ff\u00ff\u0000\u0000\u00ffb");
+  },
+
+  async three_cuts(t: Test) {
+    const c = await t.connected({
+      kind: "chat",
+      terminator: "\r\n.\r\n",
+      collect: (_me, data) => t.log("collect " + t.show(data)),
+    });
+    for (const piece of ["one\r", "\n.", "\r\ntwo\r\n", ".\r\nthree\r\n.", "x\r\n.\r", "\n"]) {
+      await t.sends(piece);
+    }
+    t.log("left " + t.show(c.collected()));
+  },
+
+  async the_terminator_changes_between_reads(t: Test) {
+    const c = await t.connected({ kind: "chat", terminator: ";" });
+    await t.sends("a;b");
+    c.set_terminator(null);
+    await t.sends("c;d");
+    t.log("collected " + t.show(c.collected()));
+    c.set_terminator(2);
+    await t.sends("efgh");
+    c.set_terminator("!");
+    await t.sends("i!j");
+    t.log("left " + t.show(c.collected()));
+  },
+
+  async a_terminator_set_in_collect(t: Test) {
+    const c = await t.connected({ kind: "chat", terminator: "\n", collect: (me) => me.set_terminator(";") });
+    await t.sends("one\ntwo;three;four");
+    t.log("left " + t.show(c.collected()));
+  },
+
+  async a_prefix_left_when_the_end_comes(t: Test) {
+    const c = await t.connected({ kind: "chat", terminator: "\r\n" });
+    await t.sends("half\r");
+    await t.ends("fin");
+    t.log("left " + t.show(c.collected()));
+    t.state(c);
+  },
+
+  async push_nothing(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.push("");
+    c.push("after");
+    await t.peer_reads(5);
+    t.log(c.writable() ? "writable" : "not writable");
+    t.state(c);
+  },
+
+  async push_in_handle_connect(t: Test) {
+    const c = await t.connected({ kind: "chat", handle_connect: (me) => me.push("hello\n") });
+    await t.peer_reads(6);
+    t.state(c);
+  },
+
+  async push_in_collect(t: Test) {
+    await t.connected({ kind: "chat", terminator: null, collect: (me, data) => me.push(data) });
+    await t.sends("echo");
+    await t.peer_reads(4);
+  },
+
+  async a_producer_pushed_in_handle_connect(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const c = t.client(await t.peer_listens(), {
+      kind: "chat",
+      handle_connect: (me) => me.push_with_producer(new Pieces(["a", "b"])),
+    });
+    await t.peer("accept", "p", { listener: "l" });
+    await t.peer_reads(2);
+    t.state(c);
+  },
+
+  async a_producer_before_connected(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const c = t.client(await t.peer_listens(), { kind: "chat" });
+    c.push_with_producer(new Pieces(["a", "b"]));
+    c.push("c");
+    c.close_when_done();
+    await t.peer("accept", "p", { listener: "l" });
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async two_producers_and_an_empty_one_between(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.push_with_producer(new Pieces(["a", "b"]));
+    c.push_with_producer(new Pieces([]));
+    c.push_with_producer(new simple_producer("cdef", 3));
+    c.close_when_done();
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async a_producer_where_the_peer_does_not_read(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    const endless = new Pieces(Array<string>(2000).fill("q".repeat(65536)));
+    c.push_with_producer(endless);
+    await t.loop(20);
+    t.log(endless.pieces.length > 500 ? "some is left" : "all was asked for");
+    t.log(c.writable() ? "writable" : "not writable");
+    await t.ends(t.use_poll ? "close" : "rst");
+    t.log(endless.pieces.length > 500 ? "some is left" : "all was asked for");
+  },
+
+  async the_end_while_a_producer_waits(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.push_with_producer(new Pieces(["a".repeat(1000), "b".repeat(1000)]));
+    await t.ends("fin");
+    t.state(c);
+  },
+
+  async a_producer_that_raises_outside_hooks(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    t.attempt("push_with_producer", () => c.push_with_producer(new Failing()));
+    await t.try_quiet();
+    t.state(c);
+  },
+
+  async a_small_output_buffer(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.ac_out_buffer_size = 3;
+    c.push("abcdefgh");
+    c.push_with_producer(new simple_producer("ijklmnop"));
+    c.close_when_done();
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async close_when_done_twice(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.push("bye");
+    c.close_when_done();
+    c.close_when_done();
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async close_when_done_and_close(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.close_when_done();
+    c.close();
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async close_when_done_in_handle_close(t: Test) {
+    const c = await t.connected({
+      kind: "chat",
+      handle_close: (me) => {
+        me.push("bye");
+        me.close_when_done();
+        me.clear_hooks();
+      },
+    });
+    await t.ends("fin");
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async close_when_done_after_the_peers_end(t: Test) {
+    const c = await t.accepted({
+      kind: "chat",
+      found: (me) => {
+        me.push("ok\n");
+        me.close_when_done();
+      },
+    });
+    await t.peer("send", "p", { data: "quit\n" });
+    await t.peer("fin");
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async close_when_done_where_the_peer_does_not_read(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.push("d".repeat(3000000));
+    c.close_when_done();
+    await t.loop(3);
+    await t.peer_reads();
+    await t.quiet();
+    t.state(c);
+  },
+
+  async initiate_send_of_a_chat_by_hand(t: Test) {
+    const c = await t.connected({ kind: "chat" });
+    c.push_with_producer(new Pieces(["a", "b"]));
+    t.attempt("initiate_send", () => c.initiate_send());
+    await t.peer_reads(2);
+    t.state(c);
+  },
+
+  async text_with_an_encoding(t: Test) {
+    const c = await t.accepted({ kind: "chat" });
+    c.use_encoding = 1;
+    c.set_terminator("\u00e9");
+    await t.peer("send", "p", { data: "caf\u00e9caf\u00e9" });
+    await t.quiet();
+    t.state(c);
+  },
+
+  async a_chat_reads_what_is_left_after_a_failing_found_terminator(t: Test) {
+    const count: unknown[] = [];
+    const first_fails = (me: unknown): void => {
+      count.push(me);
+      if (count.length === 1) {
+        boom(me);
+      }
+    };
+    const c = await t.connected({ kind: "chat", found: first_fails, handle_error: () => t.log("goes on") });
+    await t.sends("one\ntwo\n");
+    t.log("more");
+    await t.sends("three\n");
+    t.state(c);
+  },
+
+  async discard_buffers_in_found_terminator(t: Test) {
+    const c = await t.connected({ kind: "chat", found: (me) => me.discard_buffers() });
+    await t.sends("one\ntwo\nthree");
+    await t.sends("four\n");
+    t.log("left " + t.show(c.collected()));
   },
 };

@@ -336,4 +336,251 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     t.state(c);
     await t.peer_reads();
   },
+
+  async data_and_reset(t: Test) {
+    const c = await t.connected();
+    await t.peer("send", "p", { data: "last words" });
+    await t.ends("rst");
+    t.state(c);
+  },
+
+  async data_and_reset_to_a_server_channel(t: Test) {
+    const c = await t.accepted();
+    await t.peer("send", "p", { data: "last words" });
+    await t.ends("rst");
+    t.state(c);
+  },
+
+  async data_and_close_to_a_server_channel(t: Test) {
+    const c = await t.accepted();
+    await t.peer("send", "p", { data: "last words" });
+    await t.ends("close");
+    t.state(c);
+  },
+
+  async reset_while_writing(t: Test) {
+    const c = await t.connected({ handle_write: (me) => me.send("x".repeat(65536)), quietly: true });
+    c.wants_write = true;
+    await t.loop(3);
+    await t.peer("rst");
+    await t.quiet();
+    c.wants_write = false;
+    t.state(c);
+  },
+
+  async reset_after_our_half_close(t: Test) {
+    const c = await t.connected();
+    c.shutdown(1);
+    await t.peer_reads();
+    await t.ends("rst");
+    t.state(c);
+  },
+
+  async reset_after_the_peers_half_close(t: Test) {
+    if (t.use_poll) {
+      return;
+    }
+    const c = await t.connected({ handle_close: (me) => me.stop_reading() });
+    await t.ends("fin");
+    t.state(c);
+    await t.ends("rst");
+    t.state(c);
+    c.close();
+  },
+
+  async a_server_half_closes_and_hears_the_rest(t: Test) {
+    const c = await t.accepted();
+    c.send("all I have to say");
+    c.shutdown(1);
+    await t.peer_reads();
+    await t.sends("go on");
+    await t.ends("fin");
+    t.state(c);
+  },
+
+  async half_close_twice(t: Test) {
+    const c = await t.connected();
+    t.attempt("shutdown", () => c.shutdown(1));
+    t.attempt("shutdown", () => c.shutdown(1));
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async send_after_our_half_close(t: Test) {
+    const c = await t.connected();
+    c.shutdown(1);
+    t.attempt("send", () => c.send("too late"));
+    t.state(c);
+  },
+
+  async shutdown_of_both_directions(t: Test) {
+    const c = await t.connected();
+    t.attempt("shutdown", () => c.shutdown(2));
+    await t.quiet();
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async shutdown_of_our_reading(t: Test) {
+    const c = await t.connected();
+    t.attempt("shutdown", () => c.shutdown(0));
+    await t.quiet();
+    t.state(c);
+  },
+
+  async shutdown_of_a_channel_that_is_not_connected(t: Test) {
+    const c = t.channel();
+    t.attempt("shutdown", () => c.shutdown(1));
+  },
+
+  async handle_close_that_neither_closes_nor_stops_reading(t: Test) {
+    const c = await t.connected({ handle_close: () => t.log("goes on") });
+    await t.peer("fin");
+    await t.loop(4);
+    t.state(c);
+  },
+
+  async close_in_the_middle_of_reading(t: Test) {
+    const c = await t.connected({
+      handle_read: (me) => {
+        t.log("piece " + t.show(me.recv(3)));
+        me.close();
+      },
+    });
+    await t.sends("abcdefgh");
+    t.state(c);
+  },
+
+  async close_after_sending_in_handle_read(t: Test) {
+    const c = await t.accepted({
+      handle_read: (me) => {
+        me.take();
+        me.send("and good bye");
+        me.close();
+      },
+    });
+    await t.sends("hello");
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async close_in_handle_write_after_sending(t: Test) {
+    const c = await t.connected({ handle_connect: () => t.log("up") });
+    c.hooks["handle_write"] = (me: Logged) => {
+      me.send("bye");
+      me.close();
+    };
+    c.wants_write = true;
+    await t.quiet();
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async two_channels_end_in_one_pass(t: Test) {
+    const a = await t.connected({ name: "a" });
+    const b = await t.connected({ name: "b", peer: "q" });
+    await t.peer("fin", "q");
+    await t.peer("fin", "p");
+    await t.loop();
+    t.state(a);
+    t.state(b);
+  },
+
+  async one_channel_resets_and_another_goes_on(t: Test) {
+    if (t.use_poll) {
+      return;
+    }
+    const a = await t.connected({ name: "a" });
+    const b = await t.connected({ name: "b", peer: "q" });
+    await t.ends("rst", "p");
+    await t.sends("still here", "q");
+    t.state(a);
+    t.state(b);
+  },
+
+  async double_close_of_a_listener(t: Test) {
+    const s = t.server();
+    s.close();
+    t.attempt("close", () => s.close());
+    t.state(s);
+  },
+
+  async double_close_of_a_server_channel(t: Test) {
+    const c = await t.accepted();
+    c.close();
+    t.attempt("close", () => c.close());
+    await t.peer_reads();
+    t.state(c);
+  },
+
+  async double_close_in_handle_close(t: Test) {
+    const c = await t.connected({
+      handle_close: (me) => {
+        me.close();
+        me.close();
+      },
+    });
+    await t.ends("fin");
+    t.state(c);
+  },
+
+  async close_of_a_socket_behind_the_channels_back(t: Test) {
+    const c = await t.connected();
+    c.del_channel();
+    c.socket?.close();
+    await t.peer_reads();
+    t.attempt("close", () => c.close());
+    t.state(c);
+  },
+
+  async recv_without_a_socket(t: Test) {
+    const c = t.nothing();
+    t.attempt("recv", () => c.recv(10));
+  },
+
+  async recv_before_connect(t: Test) {
+    const c = t.channel();
+    t.attempt("recv", () => c.recv(10));
+    t.state(c);
+  },
+
+  async recv_of_a_listener(t: Test) {
+    const s = t.server();
+    t.attempt("recv", () => s.recv(10));
+    s.clear_hooks();
+    s.close();
+  },
+
+  async one_send_after_the_peer_has_reset(t: Test) {
+    const c = await t.connected({ readable: () => false });
+    await t.peer("rst");
+    t.attempt("send", () => c.send("too late"));
+    await t.quiet();
+    t.state(c);
+  },
+
+  async recv_of_nothing(t: Test) {
+    const c = await t.connected({
+      handle_read: (me) => {
+        t.attempt("recv", () => me.recv(0));
+        me.stop_reading();
+      },
+    });
+    await t.sends("data");
+    t.state(c);
+  },
+
+  async send_to_a_channel_that_has_closed(t: Test) {
+    const b = await t.connected({ name: "b", peer: "q" });
+    b.close();
+    await t.connected({
+      name: "a",
+      handle_read: (me) => {
+        me.take();
+        t.attempt("send", () => b.send("are you there"));
+      },
+    });
+    await t.sends("data");
+    t.state(b);
+  },
 };

@@ -1,5 +1,5 @@
 """Passes: the order of events, the predicates, `count`, `timeout` and `map`."""
-from oracle_rt import Test, scenario
+from oracle_rt import Test, exit_now, scenario
 
 
 @scenario
@@ -356,4 +356,267 @@ def out_of_the_map_and_back(t: Test):
     t.state(c)
     t.revive(c, t.map)
     t.quiet()
+    t.state(c)
+
+
+@scenario
+def reads_writes_and_urgent_of_two_channels_in_one_pass(t: Test):
+    if t.family == "unix":
+        return
+    a = t.connected(name="a", handle_expt=lambda me: me.urgent())
+    b = t.connected(name="b", peer="q", handle_expt=lambda me: me.urgent())
+    for id in ("q", "p"):
+        t.peer("send", id, data="data")
+        t.peer("oob", id, data="!")
+    a.wants_write = True
+    b.wants_write = True
+    t.rest()
+    t.loop()
+    a.wants_write = False
+    b.wants_write = False
+    t.log("pass")
+    t.quiet()
+
+
+@scenario
+def an_accept_a_read_a_write_and_an_end_in_one_pass(t: Test):
+    s = t.server(child=dict(handle_read=lambda me: me.echo()))
+    a = t.connected(name="a", peer="p")
+    b = t.connected(name="b", peer="q")
+    c = t.connected(name="c", peer="r")
+    t.peer("fin", "r")
+    t.peer("send", "p", data="data")
+    t.peer("connect", "n", address=t.where(s))
+    b.wants_write = True
+    t.loop()
+    b.wants_write = False
+    t.log("pass")
+    t.sends("to the new one", "n")
+    t.peer_reads(14, "n")
+    t.state(a)
+    t.state(c)
+
+
+@scenario
+def readable_of_a_server_channel_switched_off_and_on(t: Test):
+    c = t.accepted()
+    t.sends("1")
+    c.wants_read = False
+    t.sends("2")
+    t.log("on")
+    c.wants_read = True
+    t.quiet()
+
+
+@scenario
+def readable_of_a_listener_switched_off_and_on(t: Test):
+    s = t.server()
+    t.comes(s, "p")
+    s.wants_read = False
+    t.comes(s, "q")
+    t.log("on")
+    s.wants_read = True
+    t.quiet()
+    t.state(s)
+
+
+@scenario
+def writable_of_a_server_channel_switched_on_and_off(t: Test):
+    c = t.accepted()
+    t.loop(2)
+    t.log("on")
+    c.wants_write = True
+    t.loop(2)
+    c.wants_write = False
+    t.log("off")
+    t.loop(2)
+
+
+@scenario
+def writable_where_the_peer_does_not_read(t: Test):
+    c = t.connected(handle_write=lambda me: t.log("room"))
+    t.fill(c)
+    c.wants_write = True
+    t.loop(2)
+    t.log("full")
+    c.wants_write = False
+    t.state(c)
+
+
+@scenario
+def readable_switched_off_in_handle_read(t: Test):
+    c = t.connected(handle_read=lambda me: [t.log("piece " + t.show(me.recv(3))), me.stop_reading()])
+    t.sends("abcdefgh")
+    t.log("on")
+    c.wants_read = True
+    t.quiet()
+    t.log("on")
+    c.wants_read = True
+    t.quiet()
+
+
+@scenario
+def writable_switched_on_in_handle_read(t: Test):
+    c = t.connected(handle_read=lambda me: [me.take(), me.start_writing()])
+    c.hooks["handle_write"] = lambda me: [me.send(b"answer"), me.stop_writing()]
+    t.peer("send", data="question")
+    t.loop()
+    t.log("pass")
+    t.loop()
+    t.peer_reads(6)
+    t.sends("another")
+    t.peer_reads(6)
+
+
+@scenario
+def handle_write_closes_the_next(t: Test):
+    a = t.connected(name="a", peer="p", handle_connect=lambda me: t.log("up"))
+    b = t.connected(name="b", peer="q")
+    a.hooks["handle_write"] = lambda me: [b.close(), me.stop_writing()]
+    a.wants_write = True
+    b.wants_write = True
+    t.loop()
+    t.log("pass")
+    t.loop()
+    t.state(b)
+
+
+@scenario
+def a_channel_closes_all_others_in_a_pass(t: Test):
+    others = []
+    t.connected(name="a", peer="p", handle_read=lambda me: [me.take(), t.close_each(others)])
+    others.append(t.connected(name="b", peer="q"))
+    others.append(t.connected(name="c", peer="r"))
+    t.peer("send", "r", data="3")
+    t.peer("send", "q", data="2")
+    t.peer("send", "p", data="1")
+    t.loop()
+    t.log("pass")
+    t.quiet()
+    t.log("channels " + str(len(t.channels())))
+
+
+@scenario
+def a_channel_added_by_a_write_waits_for_the_next_pass(t: Test):
+    address = t.peer_listens(id="m")
+    c = t.connected(handle_connect=lambda me: t.log("up"))
+    c.hooks["handle_write"] = lambda me: [me.stop_writing(), t.client(address, name="d")]
+    if t.family == "unix":
+        return
+    c.wants_write = True
+    t.loop()
+    t.log("pass")
+    t.peer("accept", "q", listener="m")
+    t.quiet()
+    t.sends("hello", "q")
+
+
+@scenario
+def a_channel_out_and_in_again_during_a_pass(t: Test):
+    b = []
+    t.connected(name="a", peer="p", handle_read=lambda me: [me.take(), b[0].del_channel(), t.revive(b[0], t.map)])
+    b.append(t.connected(name="b", peer="q"))
+    t.peer("send", "q", data="2")
+    t.peer("send", "p", data="1")
+    t.loop()
+    t.log("pass")
+    t.quiet()
+    t.state(b[0])
+
+
+@scenario
+def the_map_cleared_during_a_pass(t: Test):
+    a = t.connected(name="a", peer="p", handle_read=lambda me: [me.take(), t.map.clear()])
+    b = t.connected(name="b", peer="q")
+    t.peer("send", "q", data="2")
+    t.peer("send", "p", data="1")
+    t.loop()
+    t.log("pass")
+    t.loop(3)
+    t.state(a)
+    t.state(b)
+    a.close()
+    b.close()
+
+
+@scenario
+def a_new_socket_during_a_pass(t: Test):
+    if t.family == "unix":
+        return
+    address = t.peer_listens(id="m")
+    c = t.connected(handle_close=lambda me: [me.close(), me.create_socket(t.af), me.connect(address)])
+    t.ends("fin")
+    t.peer("accept", "q", listener="m")
+    t.quiet()
+    t.sends("again", "q")
+    t.state(c)
+    t.log("channels " + str(len(t.channels())))
+    c.clear_hooks()
+
+
+@scenario
+def a_count_below_zero(t: Test):
+    t.connected()
+    t.peer("send", data="data")
+    t.loop(-1)
+    t.log("nothing yet")
+    t.loop()
+
+
+@scenario
+def the_map_seen_from_a_hook(t: Test):
+    t.connected(handle_read=lambda me: [me.take(), t.log("channels " + str(len(t.channels())))])
+    t.peer("send", data="data")
+    t.loop()
+
+
+@scenario
+def loop_without_a_count_ends_with_exit_now(t: Test):
+    t.connected(handle_read=lambda me: [me.take(), exit_now(me)])
+    t.peer("send", data="data")
+    t.caught(lambda: t.loop_to_the_end())
+    t.log("channels " + str(len(t.channels())))
+
+
+@scenario
+def poll_with_a_channel_that_ends(t: Test):
+    c = t.connected()
+    t.peer("fin")
+    t.poll_once()
+    t.state(c)
+    t.poll_once()
+
+
+@scenario
+def the_timeout_of_a_loop_without_end(t: Test):
+    """None: as long as it takes, which is until the peer speaks."""
+    t.connected(handle_read=lambda me: [me.take(), me.close()])
+    t.peer("send", data="data")
+    t.loop_for_ever()
+    t.log("ended")
+
+
+@scenario
+def five_channels_in_order(t: Test):
+    for id in ("a", "b", "c", "d", "e"):
+        t.connected(name=id, peer="p" + id)
+    for id in ("e", "c", "a", "d", "b"):
+        t.peer("send", "p" + id, data=id)
+    for c in t.channels():
+        c.wants_write = True
+    t.loop()
+    for c in t.channels():
+        c.wants_write = False
+    t.log("pass")
+    for id in ("b", "e", "a", "d", "c"):
+        t.peer("fin", "p" + id)
+    t.loop()
+    t.log("channels " + str(len(t.channels())))
+
+
+@scenario
+def a_class_without_handle_write_and_writable(t: Test):
+    c = t.client(t.peer_listens(), kind="plain")
+    t.peer("accept", listener="l")
+    t.loop(3)
     t.state(c)

@@ -1,5 +1,5 @@
 /** Passes: the order of events, the predicates, `count`, `timeout` and `map`. The same scenarios as in `passes.py`. */
-import type { Logged, Scenario, Test } from "../oracle-rt.ts";
+import { exit_now, type Logged, type Scenario, type Test } from "../oracle-rt.ts";
 
 export const scenarios: Readonly<Record<string, Scenario>> = {
   async reads_before_writes_of_two_channels(t: Test) {
@@ -373,6 +373,318 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     t.state(c);
     t.revive(c, t.map);
     await t.quiet();
+    t.state(c);
+  },
+
+  async reads_writes_and_urgent_of_two_channels_in_one_pass(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const a = await t.connected({ name: "a", handle_expt: (me) => me.urgent() });
+    const b = await t.connected({ name: "b", peer: "q", handle_expt: (me) => me.urgent() });
+    for (const id of ["q", "p"]) {
+      await t.peer("send", id, { data: "data" });
+      await t.peer("oob", id, { data: "!" });
+    }
+    a.wants_write = true;
+    b.wants_write = true;
+    await t.rest();
+    await t.loop();
+    a.wants_write = false;
+    b.wants_write = false;
+    t.log("pass");
+    await t.quiet();
+  },
+
+  async an_accept_a_read_a_write_and_an_end_in_one_pass(t: Test) {
+    const s = t.server({ child: { handle_read: (me) => me.echo() } });
+    const a = await t.connected({ name: "a", peer: "p" });
+    const b = await t.connected({ name: "b", peer: "q" });
+    const c = await t.connected({ name: "c", peer: "r" });
+    await t.peer("fin", "r");
+    await t.peer("send", "p", { data: "data" });
+    await t.peer("connect", "n", { address: t.where(s) });
+    b.wants_write = true;
+    await t.loop();
+    b.wants_write = false;
+    t.log("pass");
+    await t.sends("to the new one", "n");
+    await t.peer_reads(14, "n");
+    t.state(a);
+    t.state(c);
+  },
+
+  async readable_of_a_server_channel_switched_off_and_on(t: Test) {
+    const c = await t.accepted();
+    await t.sends("1");
+    c.wants_read = false;
+    await t.sends("2");
+    t.log("on");
+    c.wants_read = true;
+    await t.quiet();
+  },
+
+  async readable_of_a_listener_switched_off_and_on(t: Test) {
+    const s = t.server();
+    await t.comes(s, "p");
+    s.wants_read = false;
+    await t.comes(s, "q");
+    t.log("on");
+    s.wants_read = true;
+    await t.quiet();
+    t.state(s);
+  },
+
+  async writable_of_a_server_channel_switched_on_and_off(t: Test) {
+    const c = await t.accepted();
+    await t.loop(2);
+    t.log("on");
+    c.wants_write = true;
+    await t.loop(2);
+    c.wants_write = false;
+    t.log("off");
+    await t.loop(2);
+  },
+
+  async writable_where_the_peer_does_not_read(t: Test) {
+    const c = await t.connected({ handle_write: () => t.log("room") });
+    t.fill(c);
+    c.wants_write = true;
+    await t.loop(2);
+    t.log("full");
+    c.wants_write = false;
+    t.state(c);
+  },
+
+  async readable_switched_off_in_handle_read(t: Test) {
+    const c = await t.connected({
+      handle_read: (me) => {
+        t.log("piece " + t.show(me.recv(3)));
+        me.stop_reading();
+      },
+    });
+    await t.sends("abcdefgh");
+    t.log("on");
+    c.wants_read = true;
+    await t.quiet();
+    t.log("on");
+    c.wants_read = true;
+    await t.quiet();
+  },
+
+  async writable_switched_on_in_handle_read(t: Test) {
+    const c = await t.connected({
+      handle_read: (me) => {
+        me.take();
+        me.start_writing();
+      },
+    });
+    c.hooks["handle_write"] = (me: Logged) => {
+      me.send("answer");
+      me.stop_writing();
+    };
+    await t.peer("send", "p", { data: "question" });
+    await t.loop();
+    t.log("pass");
+    await t.loop();
+    await t.peer_reads(6);
+    await t.sends("another");
+    await t.peer_reads(6);
+  },
+
+  async handle_write_closes_the_next(t: Test) {
+    const a = await t.connected({ name: "a", peer: "p", handle_connect: () => t.log("up") });
+    const b = await t.connected({ name: "b", peer: "q" });
+    a.hooks["handle_write"] = (me: Logged) => {
+      b.close();
+      me.stop_writing();
+    };
+    a.wants_write = true;
+    b.wants_write = true;
+    await t.loop();
+    t.log("pass");
+    await t.loop();
+    t.state(b);
+  },
+
+  async a_channel_closes_all_others_in_a_pass(t: Test) {
+    const others: Logged[] = [];
+    await t.connected({
+      name: "a",
+      peer: "p",
+      handle_read: (me) => {
+        me.take();
+        t.close_each(others);
+      },
+    });
+    others.push(await t.connected({ name: "b", peer: "q" }));
+    others.push(await t.connected({ name: "c", peer: "r" }));
+    await t.peer("send", "r", { data: "3" });
+    await t.peer("send", "q", { data: "2" });
+    await t.peer("send", "p", { data: "1" });
+    await t.loop();
+    t.log("pass");
+    await t.quiet();
+    t.log("channels " + String(t.channels().length));
+  },
+
+  async a_channel_added_by_a_write_waits_for_the_next_pass(t: Test) {
+    const address = await t.peer_listens("listen", "m");
+    const c = await t.connected({ handle_connect: () => t.log("up") });
+    c.hooks["handle_write"] = (me: Logged) => {
+      me.stop_writing();
+      t.client(address, { name: "d" });
+    };
+    if (t.family === "unix") {
+      return;
+    }
+    c.wants_write = true;
+    await t.loop();
+    t.log("pass");
+    await t.peer("accept", "q", { listener: "m" });
+    await t.quiet();
+    await t.sends("hello", "q");
+  },
+
+  async a_channel_out_and_in_again_during_a_pass(t: Test) {
+    const b: Logged[] = [];
+    await t.connected({
+      name: "a",
+      peer: "p",
+      handle_read: (me) => {
+        me.take();
+        b[0]?.del_channel();
+        if (b[0] !== undefined) t.revive(b[0], t.map);
+      },
+    });
+    b.push(await t.connected({ name: "b", peer: "q" }));
+    await t.peer("send", "q", { data: "2" });
+    await t.peer("send", "p", { data: "1" });
+    await t.loop();
+    t.log("pass");
+    await t.quiet();
+    t.state(b[0]);
+  },
+
+  async the_map_cleared_during_a_pass(t: Test) {
+    const a = await t.connected({
+      name: "a",
+      peer: "p",
+      handle_read: (me) => {
+        me.take();
+        t.map.clear();
+      },
+    });
+    const b = await t.connected({ name: "b", peer: "q" });
+    await t.peer("send", "q", { data: "2" });
+    await t.peer("send", "p", { data: "1" });
+    await t.loop();
+    t.log("pass");
+    await t.loop(3);
+    t.state(a);
+    t.state(b);
+    a.close();
+    b.close();
+  },
+
+  async a_new_socket_during_a_pass(t: Test) {
+    if (t.family === "unix") {
+      return;
+    }
+    const address = await t.peer_listens("listen", "m");
+    const c = await t.connected({
+      handle_close: (me) => {
+        me.close();
+        me.create_socket(t.af);
+        me.connect(address);
+      },
+    });
+    await t.ends("fin");
+    await t.peer("accept", "q", { listener: "m" });
+    await t.quiet();
+    await t.sends("again", "q");
+    t.state(c);
+    t.log("channels " + String(t.channels().length));
+    c.clear_hooks();
+  },
+
+  async a_count_below_zero(t: Test) {
+    await t.connected();
+    await t.peer("send", "p", { data: "data" });
+    await t.loop(-1);
+    t.log("nothing yet");
+    await t.loop();
+  },
+
+  async the_map_seen_from_a_hook(t: Test) {
+    await t.connected({
+      handle_read: (me) => {
+        me.take();
+        t.log("channels " + String(t.channels().length));
+      },
+    });
+    await t.peer("send", "p", { data: "data" });
+    await t.loop();
+  },
+
+  async loop_without_a_count_ends_with_exit_now(t: Test) {
+    await t.connected({
+      handle_read: (me) => {
+        me.take();
+        exit_now(me);
+      },
+    });
+    await t.peer("send", "p", { data: "data" });
+    await t.caught(() => t.loop_to_the_end());
+    t.log("channels " + String(t.channels().length));
+  },
+
+  async poll_with_a_channel_that_ends(t: Test) {
+    const c = await t.connected();
+    await t.peer("fin");
+    await t.poll_once();
+    t.state(c);
+    await t.poll_once();
+  },
+
+  async the_timeout_of_a_loop_without_end(t: Test) {
+    await t.connected({
+      handle_read: (me) => {
+        me.take();
+        me.close();
+      },
+    });
+    await t.peer("send", "p", { data: "data" });
+    await t.loop_for_ever();
+    t.log("ended");
+  },
+
+  async five_channels_in_order(t: Test) {
+    for (const id of ["a", "b", "c", "d", "e"]) {
+      await t.connected({ name: id, peer: "p" + id });
+    }
+    for (const id of ["e", "c", "a", "d", "b"]) {
+      await t.peer("send", "p" + id, { data: id });
+    }
+    for (const c of t.channels()) {
+      c.wants_write = true;
+    }
+    await t.loop();
+    for (const c of t.channels()) {
+      c.wants_write = false;
+    }
+    t.log("pass");
+    for (const id of ["b", "e", "a", "d", "c"]) {
+      await t.peer("fin", "p" + id);
+    }
+    await t.loop();
+    t.log("channels " + String(t.channels().length));
+  },
+
+  async a_class_without_handle_write_and_writable(t: Test) {
+    const c = t.client(await t.peer_listens(), { kind: "plain" });
+    await t.peer("accept", "p", { listener: "l" });
+    await t.loop(3);
     t.state(c);
   },
 };
