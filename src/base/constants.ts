@@ -39,6 +39,8 @@ export const IP_TTL: number = bsd ? 4 : 2;
 export const IP_MULTICAST_TTL: number = bsd ? 10 : 33;
 /** On, which is the default: what is sent to a group is also delivered to its members on this machine. */
 export const IP_MULTICAST_LOOP: number = bsd ? 11 : 34;
+/** Linux, on by default: a socket that is bound to all addresses also gets the groups which others here have joined. */
+export const IP_MULTICAST_ALL = 49;
 /** Linux, datagrams: a send that an ICMP error answered is told also when the socket is not connected. */
 export const IP_RECVERR = 11;
 export const IPV6_UNICAST_HOPS: number = bsd ? 4 : 16;
@@ -46,6 +48,8 @@ export const IPV6_UNICAST_HOPS: number = bsd ? 4 : 16;
 export const IPV6_MULTICAST_IF: number = bsd ? 9 : 17;
 export const IPV6_MULTICAST_HOPS: number = bsd ? 10 : 18;
 export const IPV6_MULTICAST_LOOP: number = bsd ? 11 : 19;
+/** Linux: {@link IP_MULTICAST_ALL} for IPv6. */
+export const IPV6_MULTICAST_ALL = 29;
 /** Linux: {@link IP_RECVERR} for IPv6. */
 export const IPV6_RECVERR = 25;
 /** On: an IPv6 socket takes no IPv4 connections and no IPv4 datagrams. */

@@ -103,6 +103,11 @@ export class AsyncChat extends Dispatcher {
     const bytes = typeof terminator === "string" || terminator instanceof Uint8Array;
     this.#needle = bytes ? Buffer.from(terminator) : EMPTY;
   }
+  /** Also while a part of a frame has been collected and its terminator has not come. */
+  override get requestOpen(): boolean {
+    return super.requestOpen || this.#collected > 0;
+  }
+
   /** What was set; a count has been lowered by what was collected of it, and is 0 when it was reached. */
   getTerminator(): Terminator {
     return this.#terminator;

@@ -40,8 +40,9 @@ export function peerOf(socket: Socket): Address | undefined {
   try {
     return socket.origin ?? socket.getpeername();
   } catch (error) {
-    // A file has no peer.
-    if (error instanceof OSError && error.code === "ENOTSOCK") return undefined;
+    // A file has no peer, and who is connecting none yet.
+    if (error instanceof OSError && (error.code === "ENOTSOCK" || error.code === "ENOTCONN"))
+      return undefined;
     throw error;
   }
 }

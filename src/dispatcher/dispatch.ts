@@ -51,6 +51,10 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   #pendingWrites = 0;
   /** Counts sockets: what an older one's hooks still have to say is not this one's business. */
   #generation = 0;
+  /** Between `beginRequest()` and `endRequest()`. */
+  requestOpen = false;
+  /** For a server: told of each timeout before the channel is. Must not throw. */
+  timeoutCounter: ((kind: TimeoutKind) => void) | undefined = undefined;
   #queued = false;
   #idleTurns = 0;
   #resting = false;
@@ -278,15 +282,18 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   }
 
   beginRequest(socket: Socket): void {
+    this.requestOpen = true;
     if (socket.limits.requestTimeoutMs < Infinity) this.#needTimeouts(socket).beginRequest();
     else this.#timeouts?.endRequest();
   }
 
   endRequest(): void {
+    this.requestOpen = false;
     this.#timeouts?.endRequest();
   }
 
   handleTimeout(kind: TimeoutKind, error: OSError): HookResult {
+    this.timeoutCounter?.(kind);
     return this.channel.handleTimeout(kind, error);
   }
 

@@ -131,7 +131,8 @@ export class Dispatcher implements Hooked {
     this.connected = state === "open" || state === "ended";
     this.connecting = state === "connecting";
     this.accepting = state === "listening";
-    if (this.connected) this.addr = peerOf(socket);
+    // One whose TLS is under way has a peer already.
+    if (this.connected || this.connecting) this.addr = peerOf(socket) ?? this.addr;
     this.#milestones?.attach(socket);
     if (this.connected || this.accepting) this.#milestones?.open();
     this.addChannel(map);
@@ -463,6 +464,10 @@ export class Dispatcher implements Hooked {
   /** A request begins, which may take `limits.requestTimeoutMs`: until `endRequest()`, or the next begins. @throws {OSError} ENOTSOCK */
   beginRequest(): void {
     this.channelDispatch.beginRequest(this.#need("beginRequest"));
+  }
+  /** Whether the peer owes the rest of a request: between the two. For `minThroughput` of a server. */
+  get requestOpen(): boolean {
+    return this.channelDispatch.requestOpen;
   }
   /** The request is over. */
   endRequest(): void {

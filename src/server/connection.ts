@@ -37,7 +37,7 @@ export class Connection<Channel extends Dispatcher = Dispatcher> {
       bytesReceived: bytesRead,
       bytesDrained: bytesSent - bufferedAmount,
       queued: bufferedAmount,
-      requestOpen: (this.channel as { requestOpen?: boolean }).requestOpen === true,
+      requestOpen: this.channel.requestOpen,
     });
     if (slow !== undefined) {
       this.#stats.timeouts[slow === "receive" ? "slowReceive" : "slowSend"]++;

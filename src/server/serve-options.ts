@@ -6,7 +6,6 @@ import { AF_INET, AF_INET6, AF_UNIX } from "../base/constants.ts";
 import { ArgumentRangeError, ArgumentTypeError } from "../base/errors.ts";
 import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import type { Dispatcher } from "../dispatcher/dispatcher.ts";
-import { streamLimits } from "../socket/limits.ts";
 import type { Socket, StreamLimits } from "../socket/socket.ts";
 import type { ByteRates } from "../socket/throttle.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
@@ -38,7 +37,7 @@ export interface ServeOptions extends Omit<AdmissionOptions, "clock" | "stats"> 
   readonly ipv6Only?: boolean | undefined;
   /** TLS from the first byte (after the PROXY header, where there is one). */
   readonly tls?: TlsOptions | undefined;
-  /** Bounds and timeouts of each connection. Default: those of the handler's class. */
+  /** Bounds and timeouts of each connection, in place of those of the handler's class. */
   readonly limits?: Partial<StreamLimits> | undefined;
   /** Byte rates of each connection. Default: none. */
   readonly throttle?: ByteRates | undefined;
@@ -67,7 +66,6 @@ export type Place =
 export interface ServePlan {
   readonly options: ServeOptions;
   readonly place: Place;
-  readonly limits: StreamLimits | undefined;
   readonly proxy: ProxyPolicy | undefined;
   readonly throughput: ThroughputLimits | undefined;
   readonly signals: readonly NodeJS.Signals[];
@@ -76,7 +74,7 @@ export interface ServePlan {
 
 /** Checks what is not checked by whoever uses it. @throws {ArgumentTypeError|ArgumentRangeError} says which option */
 export function servePlan(options: ServeOptions): ServePlan {
-  const { drainTimeoutMs = 30_000, drainOn = false, minThroughput, proxyProtocol, limits } = options;
+  const { drainTimeoutMs = 30_000, drainOn = false, minThroughput, proxyProtocol } = options;
   if (typeof drainTimeoutMs !== "number" || !(drainTimeoutMs >= 0)) {
     throw new ArgumentRangeError(`drainTimeoutMs: a number of at least 0, not ${String(drainTimeoutMs)}`);
   }
@@ -88,7 +86,6 @@ export function servePlan(options: ServeOptions): ServePlan {
   return {
     options,
     place: placeOf(options),
-    limits: limits === undefined ? undefined : streamLimits(limits),
     proxy: proxyProtocol === undefined ? undefined : proxyPolicy(proxyProtocol),
     throughput: minThroughput === undefined ? undefined : throughputLimits(minThroughput),
     signals: typeof drainOn === "boolean" ? (drainOn ? usual : []) : drainOn,

@@ -15,7 +15,9 @@ import { TokenBucket } from "../base/token-bucket.ts";
 import { ProxyProtocolError } from "../bytes/proxy-header.ts";
 import { type ChannelMap, socketMap } from "../dispatcher/channel-map.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
-import type { Socket } from "../socket/socket.ts";
+import type { TimeoutKind as ChannelTimeout } from "../dispatcher/timeouts.ts";
+import { defaultLimits, streamLimits } from "../socket/limits.ts";
+import type { Socket, StreamLimits } from "../socket/socket.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import { Admission, type AdmissionTicket } from "./admission.ts";
 import { Connection } from "./connection.ts";
@@ -35,6 +37,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   readonly map: ChannelMap;
   #plan: ServePlan;
   #Handler: Handler<Channel>;
+  #limits: StreamLimits | undefined;
   readonly #admission: Admission<Connection<Channel>>;
   readonly #listener: Listening;
   /** Those that have a handler … */
@@ -55,6 +58,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     this.#over = over;
     this.#plan = plan;
     this.#Handler = handler;
+    this.#limits = limitsOf(plan, handler);
     this.map = plan.options.map ?? socketMap;
     this.#admission = new Admission(plan.options);
     this.#listener = new Listening(this, this.map);
@@ -144,6 +148,11 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   [Symbol.asyncDispose](): Promise<void> {
     return this.drain().then(() => undefined);
   }
+
+  // One for all connections. Connecting, which has timeouts too, is not what a server's do.
+  readonly #countTimeout = (kind: ChannelTimeout): void => {
+    if (kind !== "connect") this.#admission.stats.timeouts[kind]++;
+  };
 
   // --- from accept() to the handler ----------------------------------------------------------------------------
 
@@ -240,10 +249,12 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   }
 
   #begin(socket: Socket, ticket: AdmissionTicket<Connection<Channel>>): void {
-    const { limits, throughput, options } = this.#plan;
+    const { throughput, options } = this.#plan;
+    const limits = this.#limits;
     let channel: Channel;
     try {
       channel = new this.#Handler(socket, this.map);
+      channel.channelDispatch.timeoutCounter = this.#countTimeout;
       if (limits !== undefined) {
         socket.limits = limits;
         channel.wake();
@@ -328,6 +339,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   adopt(plan: ServePlan, handler: Handler<Channel>, handOver: (old: Channel) => Channel): void {
     this.#plan = plan;
     this.#Handler = handler;
+    this.#limits = limitsOf(plan, handler);
     if (plan.options.tls !== undefined) this.#listener.renewTls(plan.options.tls, plan);
     for (const [channel, connection] of [...this.#connections]) {
       this.#connections.delete(channel);
@@ -336,6 +348,14 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     }
     this.#applyBudget();
   }
+}
+
+// The handler's class has limits of its own, of which the options change some.
+function limitsOf(plan: ServePlan, handler: Handler<never>): StreamLimits | undefined {
+  const { limits } = plan.options;
+  if (limits === undefined) return undefined;
+  const { limits: own = defaultLimits } = handler as unknown as Partial<typeof Dispatcher>;
+  return streamLimits(own === defaultLimits ? limits : { ...own, ...limits });
 }
 
 /** The server, as its listener sees it. */

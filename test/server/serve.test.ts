@@ -262,6 +262,7 @@ describe("serve()", () => {
     const peer = connectTo(server);
     await echoed(peer);
     await until(() => peer.end() === "end", "the idle connection to be closed");
+    expect(server.stats().timeouts.idle).toBe(1);
   });
 
   test("a peer that takes nothing of what it is owed is too slow", async () => {
@@ -277,6 +278,25 @@ describe("serve()", () => {
     peer.socket.write("go");
     await until(() => server.stats().timeouts.slowSend === 1);
     await until(() => server.connections.size === 0);
+  });
+
+  test("a peer that sends its request too slowly is cut, and one that owes none is not", async () => {
+    class Asking extends Echo {
+      override handleRead(): void {
+        const text = this.recv().toString();
+        if (text.startsWith("begin")) this.beginRequest();
+        if (text.endsWith("end")) this.endRequest();
+      }
+    }
+    const server = start({ minThroughput: { receiveBytesPerSecond: 1000, windowMs: 100 } }, Asking);
+    const idle = connectTo(server);
+    idle.socket.write("begin and end");
+    const slow = connectTo(server);
+    slow.socket.write("begin");
+    await until(() => slow.end() !== undefined, "the slow one to be cut");
+    expect(server.stats().timeouts.slowReceive).toBe(1);
+    expect(server.connections.size).toBe(1);
+    expect(idle.end()).toBeUndefined();
   });
 
   test("over maxQueuedBytes the longest queue goes, and the others stay", async () => {
