@@ -46,7 +46,7 @@ export class Drain {
     for (const connection of this.#left) {
       connection.socket.whenReleased((unsent) => this.#over(connection, unsent));
     }
-    for (const { channel } of [...this.#left]) {
+    for (const { channel } of Array.from(this.#left)) {
       if (isDrainable(channel)) channel.channelDispatch.runDue(() => channel.handleDrain());
       else channel.close();
     }
@@ -63,7 +63,7 @@ export class Drain {
 
   #abort(): void {
     this.#aborting = true;
-    for (const { channel, socket } of [...this.#left]) {
+    for (const { channel, socket } of Array.from(this.#left)) {
       channel.abort();
       // The channel may have another socket by now.
       socket.abort();

@@ -3,7 +3,7 @@
  * header, and behind it the TLS handshake. Each part has a deadline of its own; `server.ts` is told once.
  */
 import { TLSError } from "../base/errors.ts";
-import { ProxyProtocolError } from "../bytes/proxy-header.ts";
+import type { ProxyProtocolError } from "../bytes/proxy-header.ts";
 import type { Socket, SocketObserver } from "../socket/socket.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import { type ProxyOutcome, type ProxyPolicy, ProxyReader } from "./proxy-reader.ts";

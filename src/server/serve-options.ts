@@ -14,10 +14,11 @@ import { type ProxyPolicy, proxyPolicy, type ProxyPolicyOptions } from "./proxy-
 import { type ThroughputLimits, throughputLimits } from "./throughput.ts";
 
 /** A class of channels: one is made for each connection. */
-export type Handler<Channel extends Dispatcher = Dispatcher> = new (
-  socket: Socket,
-  map?: ChannelMap,
-) => Channel;
+export interface Handler<Channel extends Dispatcher = Dispatcher> {
+  new (socket: Socket, map?: ChannelMap): Channel;
+  /** See `Dispatcher.limits`. */
+  readonly limits?: StreamLimits;
+}
 
 /** Options of {@link serve}. */
 export interface ServeOptions extends Omit<AdmissionOptions, "clock" | "stats"> {

@@ -42,9 +42,9 @@ export function serve<Channel extends Dispatcher>(
   }
   const server = new Server(plan, handler, () => {
     forgetSignals(server);
-    forgetServer(server as unknown as Server);
+    forgetServer(server);
   });
   drainOn(plan.signals, server);
-  if (isHot) keepServer(name, server as unknown as Server);
+  if (isHot) keepServer(name, server);
   return server;
 }

@@ -12,7 +12,7 @@ import type { TimerHandle } from "../base/clock.ts";
 import { OSError, TLSError } from "../base/errors.ts";
 import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEPORT, SOL_SOCKET } from "../base/constants.ts";
 import { TokenBucket } from "../base/token-bucket.ts";
-import { ProxyProtocolError } from "../bytes/proxy-header.ts";
+import type { ProxyProtocolError } from "../bytes/proxy-header.ts";
 import { type ChannelMap, socketMap } from "../dispatcher/channel-map.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
 import type { TimeoutKind as ChannelTimeout } from "../dispatcher/timeouts.ts";
@@ -341,7 +341,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     this.#Handler = handler;
     this.#limits = limitsOf(plan, handler);
     if (plan.options.tls !== undefined) this.#listener.renewTls(plan.options.tls, plan);
-    for (const [channel, connection] of [...this.#connections]) {
+    for (const [channel, connection] of Array.from(this.#connections)) {
       this.#connections.delete(channel);
       connection.channel = handOver(channel);
       this.#connections.set(connection.channel, connection);
@@ -351,10 +351,13 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
 }
 
 // The handler's class has limits of its own, of which the options change some.
-function limitsOf(plan: ServePlan, handler: Handler<never>): StreamLimits | undefined {
+function limitsOf<Channel extends Dispatcher>(
+  plan: ServePlan,
+  handler: Handler<Channel>,
+): StreamLimits | undefined {
   const { limits } = plan.options;
   if (limits === undefined) return undefined;
-  const { limits: own = defaultLimits } = handler as unknown as Partial<typeof Dispatcher>;
+  const { limits: own = defaultLimits } = handler;
   return streamLimits(own === defaultLimits ? limits : { ...own, ...limits });
 }
 

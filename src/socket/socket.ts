@@ -13,7 +13,7 @@
  */
 import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
-import type { OSError, TLSError } from "../base/errors.ts";
+import type { OSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import type { Preface } from "./preface.ts";
 import type { ByteRates } from "./throttle.ts";
@@ -111,7 +111,7 @@ export interface Socket {
   /**
    * The next connection, or undefined when there is none.
    *
-   * @throws {OSError} EINVAL when not listening; with TLS the {@link TLSError} of a connection whose handshake failed
+   * @throws {OSError} EINVAL when not listening; with TLS the TLSError of a connection whose handshake failed
    */
   accept(): readonly [Socket, Address] | undefined;
   /** Leaves connections waiting in the kernel … @throws {OSError} EINVAL not listening; ENOSYS without the C library */

@@ -24,13 +24,13 @@ describe("poll mode", () => {
       override handleRead(): void {
         this.send(this.recv());
         server.close();
+        listening.close();
         this.close();
       }
     }
     const client = new Client(undefined, map);
     const listening = new Listening(map, (socket, into) => new Echo(socket, into));
     connectTo(client, listening.address);
-    setTimeout(() => listening.close(), 20);
     await loop({ map, timeout: 1 });
     expect(client.events).toEqual(["connect", "read 5", "close"]);
     expect(map.size).toBe(0);

@@ -1,5 +1,5 @@
-// A server whose hook is slower than what a flood brings: says how often a timer came through, how much memory it took,
-// and that every datagram was handled or counted. Floods itself with two processes, 1.5 s long, of datagrams of the
+// A server whose hook is slower than what a flood brings: says how many hooks ran, at most, before a timer of 10 ms had its
+// turn, how much memory it took, and that every datagram was handled or counted. Floods itself with two processes, 1.5 s long, of datagrams of the
 // size given. With "raw" as the second argument the hook runs in Bun's callback instead, for comparison.
 import { Dispatcher, SOCK_DGRAM } from "asyncore";
 
@@ -43,19 +43,25 @@ const started = [1, 2].map(() => Bun.spawn([process.execPath, "-e", flooder], { 
 Bun.gc(true);
 const rss = process.memoryUsage.rss();
 let mostRss = rss;
-let ticks = 0;
+// Counted in hooks, and not in time: a busy machine has little of that for this process.
+let before = 0;
+let mostBetween = 0;
+const look = (): void => {
+  mostBetween = Math.max(mostBetween, handled - before);
+  before = handled;
+};
 const timer = setInterval(() => {
-  if (handled === 0) return;
-  ticks++;
+  look();
   mostRss = Math.max(mostRss, process.memoryUsage.rss());
 }, 10);
 const counts = await Promise.all(started.map(async (child) => Number(await child.stdout.text())));
+look();
 clearInterval(timer);
 const sent = counts.reduce((sum, count) => sum + count, 0);
 const { socket } = server;
 const dropped = (): number => (socket instanceof UdpSocket ? socket.dropped : 0);
 if (socket !== undefined) await until(() => handled + dropped() === sent, `${sent} to be handled or counted`);
 console.log(
-  JSON.stringify({ ticks, handled, dropped: dropped(), sent, grownMiB: (mostRss - rss) / 2 ** 20 }),
+  JSON.stringify({ mostBetween, handled, dropped: dropped(), sent, grownMiB: (mostRss - rss) / 2 ** 20 }),
 );
 process.exit(0);

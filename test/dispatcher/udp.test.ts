@@ -484,11 +484,12 @@ describe("a datagram Dispatcher", () => {
       expect([await child.exited, child.stderr]).toEqual([0, ""]);
       await until(() => child.stdout.endsWith("\n"), "its answer");
       const said = JSON.parse(child.stdout) as Record<
-        "ticks" | "handled" | "dropped" | "sent" | "grownMiB",
+        "mostBetween" | "handled" | "dropped" | "sent" | "grownMiB",
         number
       >;
-      // Of about 100. With the hook in Bun's callback it is 1: Bun reads on while something comes.
-      expect(said.ticks).toBeGreaterThan(8);
+      // 10 ms are 200 hooks, and a turn is 64. With the hook in Bun's callback it is thousands: Bun reads on meanwhile.
+      expect(said.mostBetween).toBeLessThan(1000);
+      expect(said.handled).toBeGreaterThan(1000);
       expect(said.dropped).toBeGreaterThan(0);
       expect(said.handled + said.dropped).toBe(said.sent);
       expect(said.grownMiB).toBeLessThan(64);

@@ -127,9 +127,9 @@ describe("inherited descriptors", () => {
       const port = await program.port();
       const refused: string[] = [];
       const answers: string[] = [];
-      let churning = true;
+      const over = new AbortController();
       const churn = async (): Promise<void> => {
-        while (churning) {
+        while (!over.signal.aborted) {
           const socket = net.connect(port, "127.0.0.1");
           await new Promise<void>((done) => {
             socket.on("connect", () => socket.write("?"));
@@ -150,7 +150,7 @@ describe("inherited descriptors", () => {
         const before = answers.length;
         await until(() => answers.length > before + 50, "answers of the second");
       } finally {
-        churning = false;
+        over.abort();
         await Promise.all(churners);
         const successor = Number(/successor (\d+)/.exec(program.stdout)?.[1]);
         if (successor > 0) process.kill(successor);

@@ -19,7 +19,7 @@ class Generation extends Dispatcher {
 const server = serve(generation === 1 ? {} : { fd: 3 }, Generation);
 console.log(`port ${server.address[1]}`);
 
-process.on("SIGUSR1", async () => {
+async function handOver(): Promise<void> {
   const child = Bun.spawn([process.execPath, import.meta.path], {
     env: { ...process.env, GENERATION: String(generation + 1) },
     stdio: ["ignore", "pipe", "inherit", server.fd],
@@ -29,4 +29,5 @@ process.on("SIGUSR1", async () => {
   await child.stdout.getReader().read();
   console.log(`drained ${JSON.stringify(await server.drain(5000))}`);
   child.unref();
-});
+}
+process.on("SIGUSR1", () => void handOver());
