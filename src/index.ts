@@ -47,3 +47,5 @@ export type {
   TlsSession,
   TlsVersion,
 } from "./socket/tls-options.ts";
+export type { ReceiveLimits } from "./socket/udp.ts";
+export { UdpSocket } from "./socket/udp.ts";

@@ -9,6 +9,7 @@ import {
   AF_INET,
   AF_INET6,
   AF_UNIX,
+  IP_MULTICAST_ALL,
   IP_MULTICAST_LOOP,
   IP_MULTICAST_TTL,
   IP_RECVERR,
@@ -221,7 +222,8 @@ describe("UdpSocket and ICMP", () => {
     const expected: string[] = [];
     for (let i = 0; i < 100; i++) {
       expected.push(`${i}`);
-      for (const to of [dead[0], first.address, dead[1], dead[0], second.address]) {
+      const home: Address = ["localhost", first.port];
+      for (const to of [dead[0], home, dead[1], dead[0], second.address]) {
         expect(a.socket.sendto(`${i}`, to)).toBe(`${i}`.length);
       }
       // Bun hears of the errors meanwhile.
@@ -612,7 +614,10 @@ describe("UdpSocket.bind() and options", () => {
 });
 
 describe("UdpSocket and multicast", () => {
-  const group = "239.255.43.21";
+  // A group of this process's own: on loopback, others would be heard.
+  const own = `${(process.pid >> 8) & 0xff}.${process.pid & 0xff}`;
+  const group = `239.43.${own}`;
+  const sourceGroup = `232.43.${own}`;
 
   test("UdpSocket.addMembership() joins a group, dropMembership() leaves it", async () => {
     using a = Probe.bound();
@@ -633,18 +638,34 @@ describe("UdpSocket and multicast", () => {
     using a = Probe.bound();
     using other = new Probe(["127.0.0.9", 0]);
     using member = new Probe(["0.0.0.0", 0]);
-    const chosen = "232.1.2.3";
-    member.socket.addSourceSpecificMembership("127.0.0.9", chosen, "127.0.0.1");
+    member.socket.addSourceSpecificMembership("127.0.0.9", sourceGroup, "127.0.0.1");
     for (const sender of [a, other]) {
       sender.socket.setMulticastInterface("127.0.0.1");
-      sender.socket.sendto(`from ${sender.address[0]}`, [chosen, member.port]);
+      sender.socket.sendto(`from ${sender.address[0]}`, [sourceGroup, member.port]);
     }
     expect((await member.next())[0]).toBe("from 127.0.0.9");
-    member.socket.dropSourceSpecificMembership("127.0.0.9", chosen, "127.0.0.1");
-    other.socket.sendto("nobody", [chosen, member.port]);
+    member.socket.dropSourceSpecificMembership("127.0.0.9", sourceGroup, "127.0.0.1");
+    other.socket.sendto("nobody", [sourceGroup, member.port]);
     other.socket.sendto("direct", ["127.0.0.1", member.port]);
     expect((await member.next())[0]).toBe("direct");
   });
+
+  needsLibc(
+    `UdpSocket.setsockopt(IP_MULTICAST_ALL) keeps out the groups that others have joined${why}`,
+    async () => {
+      using a = Probe.bound();
+      using member = new Probe(["0.0.0.0", 0]);
+      using other = new Probe(["0.0.0.0", 0]);
+      member.socket.addMembership(group, "127.0.0.1");
+      a.socket.setMulticastInterface("127.0.0.1");
+      a.socket.sendto("overheard", [group, other.port]);
+      expect((await other.next())[0]).toBe("overheard");
+      other.socket.setsockopt(IPPROTO_IP, IP_MULTICAST_ALL, 0);
+      a.socket.sendto("nobody", [group, other.port]);
+      a.socket.sendto("direct", ["127.0.0.1", other.port]);
+      expect((await other.next())[0]).toBe("direct");
+    },
+  );
 
   needsLibc(
     `UdpSocket.setMulticastTTL() and setTTL() are the kernel's options, for both families${why}`,
