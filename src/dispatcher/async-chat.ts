@@ -2,10 +2,11 @@
  * `AsyncChat`: asynchat's class. Input is cut into frames by a terminator and handed to `collectIncomingData()` and
  * `foundTerminator()`; output is a queue of bytes and producers that is refilled as the peer takes it.
  */
-import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
+import { ArgumentRangeError, osError, type OSError, TLSError } from "../base/errors.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { findPrefixAtEnd } from "../bytes/terminator.ts";
 import type { Socket } from "../socket/socket.ts";
+import type { TlsOptions } from "../socket/tls-options.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
 import type { HookResult } from "./dispatch.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -106,6 +107,28 @@ export class AsyncChat extends Dispatcher {
   /** Also while a part of a frame has been collected and its terminator has not come. */
   override get requestOpen(): boolean {
     return super.requestOpen || this.#collected > 0;
+  }
+
+  /**
+   * As {@link Dispatcher.startTls}. What was received behind the request for TLS and not handed on counts as unread here
+   * too, also a part of a frame.
+   *
+   * @throws {TLSError} `PLAINTEXT_BEHIND`
+   * @throws {OSError} EAGAIN a producer still has something to send in plain
+   */
+  override startTls(options: TlsOptions): void {
+    if (!this.accepting) {
+      const behind = this.#input.length - this.#at + this.#collected;
+      if (behind > 0) {
+        const detail = `${behind} bytes of plaintext behind the request for TLS`;
+        throw new TLSError("PLAINTEXT_BEHIND", "handshake", { detail });
+      }
+      this.initiateSend();
+      if (this.#output.length > 0 || this.#pulling !== undefined) {
+        throw osError("EAGAIN", { syscall: "startTls", detail: "a producer is not done" });
+      }
+    }
+    super.startTls(options);
   }
 
   /** What was set; a count has been lowered by what was collected of it, and is 0 when it was reached. */

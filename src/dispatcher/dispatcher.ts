@@ -316,7 +316,8 @@ export class Dispatcher implements Hooked {
    *
    * @throws {OSError} ENOTCONN, EALREADY, EBADF
    * @throws {TLSError} options that TLS cannot begin with; `PLAINTEXT_BEHIND`: bytes the peer sent before its
-   *   handshake are still unread. They may be an attacker's, so they must not count as received through TLS
+   *   handshake are still unread. They may be an attacker's, so they must not count as received through TLS. What the
+   *   channel has taken out already, and not acted on, is its own to refuse or to forget; `AsyncChat` does so
    */
   startTls(options: TlsOptions): void {
     const socket = this.#need("startTls");
