@@ -174,8 +174,8 @@ export class Timeouts extends WheelEntry {
     if (!this.#lifetimeTold && now - this.#startedAt >= lifetimeTimeoutMs) return "lifetime";
     if (now >= this.#requestDue) return "request";
     if (!(now - this.#progressAt >= idleTimeoutMs)) return undefined;
-    if (!this.#socket.readReady) return "idle";
-    // Bytes that wait to be read: it is the program that is slow, not its peer.
+    if (!this.#socket.readReady && !this.#socket.throttled) return "idle";
+    // Bytes that wait to be read, or rates that hold it back: it is the program that is slow, not its peer.
     this.#progressed(now);
     return undefined;
   }

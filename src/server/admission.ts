@@ -223,6 +223,13 @@ export class Admission<Holder = unknown> {
     return { refused: undefined, ticket, evicted };
   }
 
+  /** Whether the lists let `address` in; counted as {@link admit} does when not. For who can ask before it has accepted. */
+  lets(address: Address): boolean {
+    const allowed = this.#isAllowed(address);
+    if (!allowed) this.stats.refused.denied++;
+    return allowed;
+  }
+
   /** The connection of `ticket` has moved something, and is the last to be evicted. Coarse is good enough. */
   touched(ticket: AdmissionTicket<Holder>, now: number = this.#clock.now()): void {
     if (!ticket.live) return;

@@ -6,11 +6,16 @@ import type { AdmissionTicket } from "./admission.ts";
 import type { ServerStats } from "./stats.ts";
 import { type ThroughputLimits, ThroughputMeter } from "./throughput.ts";
 
+/** What can be made to make room. */
+export interface Evictable {
+  evict(): void;
+}
+
 export class Connection<Channel extends Dispatcher = Dispatcher> {
   /** Another one after new code was loaded. */
   channel: Channel;
   readonly socket: Socket;
-  readonly ticket: AdmissionTicket<Connection<Channel>>;
+  readonly ticket: AdmissionTicket<Evictable>;
   readonly #stats: ServerStats;
   readonly #meter: ThroughputMeter | undefined;
   #moved = 0;
@@ -18,7 +23,7 @@ export class Connection<Channel extends Dispatcher = Dispatcher> {
   constructor(
     channel: Channel,
     socket: Socket,
-    ticket: AdmissionTicket<Connection<Channel>>,
+    ticket: AdmissionTicket<Evictable>,
     throughput: ThroughputLimits | undefined,
     stats: ServerStats,
   ) {
@@ -36,8 +41,9 @@ export class Connection<Channel extends Dispatcher = Dispatcher> {
     const slow = this.#meter?.sample(now, {
       bytesReceived: bytesRead,
       bytesDrained: bytesSent - bufferedAmount,
-      queued: bufferedAmount,
-      requestOpen: this.channel.requestOpen,
+      queued: socket.throttled ? 0 : bufferedAmount,
+      // Not while it closes, and not while we do not let the peer send.
+      requestOpen: socket.state === "open" && !socket.throttled && this.channel.requestOpen,
     });
     if (slow !== undefined) {
       this.#stats.timeouts[slow === "receive" ? "slowReceive" : "slowSend"]++;

@@ -3,6 +3,7 @@ import type { TimerHandle } from "../base/clock.ts";
 import { systemClock } from "../base/clock.ts";
 import { armDeadline, clearDeadline } from "../base/deadline.ts";
 import type { HookResult } from "../dispatcher/dispatch.ts";
+import type { Socket } from "../socket/socket.ts";
 import type { Connection } from "./connection.ts";
 import type { ServerStats } from "./stats.ts";
 
@@ -31,32 +32,56 @@ export class Drain {
   readonly #startedAt = systemClock.now();
   #deadline: TimerHandle;
   #deadlineAt = Infinity;
+  readonly #failed = new Set<Socket>();
+  #begun = false;
   #aborting = false;
   #closed = 0;
   #aborted = 0;
   #unsent = 0;
   readonly #finish: (report: DrainReport) => void;
 
-  constructor(connections: Iterable<Connection>, stats: ServerStats) {
+  /** Begins when the present turn of the program is over: a handler may just be being made. */
+  constructor(connections: () => Iterable<Connection>, stats: ServerStats) {
     this.#stats = stats;
     const { promise, resolve } = Promise.withResolvers<DrainReport>();
     this.report = promise;
     this.#finish = resolve;
-    for (const connection of connections) this.#left.add(connection);
-    for (const connection of this.#left) {
-      connection.socket.whenReleased((unsent) => this.#over(connection, unsent));
-    }
-    for (const { channel } of Array.from(this.#left)) {
+    queueMicrotask(() => {
+      this.#begun = true;
+      for (const connection of Array.from(connections())) this.#watch(connection);
+      for (const connection of Array.from(this.#left)) this.#ask(connection);
+      if (this.#left.size === 0) this.#end();
+    });
+  }
+
+  /** One that came while it begins. */
+  add(connection: Connection): void {
+    if (!this.#begun) return;
+    this.#watch(connection);
+    this.#ask(connection);
+  }
+
+  #watch(connection: Connection): void {
+    this.#left.add(connection);
+    connection.socket.whenReleased((unsent) => this.#over(connection, unsent));
+  }
+
+  #ask({ channel, socket }: Connection): void {
+    try {
       if (isDrainable(channel)) channel.channelDispatch.runDue(() => channel.handleDrain());
       else channel.close();
+    } catch (error) {
+      // A close() of the user's own. The others are closed all the same.
+      channel.channelDispatch.watch(Promise.reject(error));
+      this.#failed.add(socket);
+      socket.abort();
     }
-    if (this.#left.size === 0) this.#end();
   }
 
   /** Resets what is left after `ms`, if that is sooner than what was said before. */
   until(ms: number): void {
     const at = systemClock.now() + ms;
-    if (at >= this.#deadlineAt || this.#left.size === 0) return;
+    if (at >= this.#deadlineAt || (this.#begun && this.#left.size === 0)) return;
     this.#deadlineAt = at;
     this.#deadline = armDeadline(systemClock, this.#deadline, ms, () => this.#abort());
   }
@@ -64,7 +89,8 @@ export class Drain {
   #abort(): void {
     this.#aborting = true;
     for (const { channel, socket } of Array.from(this.#left)) {
-      channel.abort();
+      channel.channelDispatch.remove();
+      channel.socket?.abort();
       // The channel may have another socket by now.
       socket.abort();
     }
@@ -73,7 +99,7 @@ export class Drain {
   #over(connection: Connection, unsent: number): void {
     if (!this.#left.delete(connection)) return;
     this.#unsent += unsent;
-    if (this.#aborting || unsent > 0) this.#aborted++;
+    if (this.#aborting || unsent > 0 || this.#failed.has(connection.socket)) this.#aborted++;
     else this.#closed++;
     if (this.#aborting) this.#stats.timeouts.drain++;
     if (this.#left.size === 0) this.#end();

@@ -4,6 +4,7 @@
  * get a channel of the new class around the socket they have.
  */
 import { AsyncChat, type Terminator } from "../dispatcher/async-chat.ts";
+import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
 import { DispatcherWithSend } from "../dispatcher/dispatcher-with-send.ts";
 import type { Socket } from "../socket/socket.ts";
@@ -46,13 +47,17 @@ const OWN: ReadonlySet<string> = new Set(Object.keys(new Dispatcher()));
  * A channel of `handler` that goes on where `old` was. The class's own constructor is not run: the connection has been
  * greeted. Its public fields are the old channel's.
  */
-export function handOver<Channel extends Dispatcher>(old: Dispatcher, handler: Handler<Channel>): Channel {
+export function handOver<Channel extends Dispatcher>(
+  old: Dispatcher,
+  handler: Handler<Channel>,
+  map: ChannelMap,
+): Channel {
   const socket = old.socket as Socket;
   const { addr } = old;
   const terminator = (old as Dispatcher & { getTerminator?(): Terminator }).getTerminator?.();
   old.delChannel();
   const Base = BASES.find((base) => handler.prototype instanceof base) ?? Dispatcher;
-  const channel = Reflect.construct(Base, [socket], handler) as Channel;
+  const channel = Reflect.construct(Base, [socket, map], handler) as Channel;
   for (const [name, value] of Object.entries(old)) {
     if (!OWN.has(name)) (channel as unknown as Record<string, unknown>)[name] = value;
   }

@@ -32,7 +32,7 @@ export class Intake implements ProxyOutcome, SocketObserver {
   }
 
   /** Gives it up without a word. */
-  abandon(): void {
+  evict(): void {
     this.#reader.cancel();
     this.socket.abort();
   }

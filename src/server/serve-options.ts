@@ -79,7 +79,12 @@ export function servePlan(options: ServeOptions): ServePlan {
   if (typeof drainTimeoutMs !== "number" || !(drainTimeoutMs >= 0)) {
     throw new ArgumentRangeError(`drainTimeoutMs: a number of at least 0, not ${String(drainTimeoutMs)}`);
   }
-  const { whenQueuesFull } = options;
+  const { whenQueuesFull, maxQueuedBytes = 0 } = options;
+  if (typeof maxQueuedBytes !== "number" || !(maxQueuedBytes >= 0)) {
+    throw new ArgumentRangeError(
+      `maxQueuedBytes: a budget of at least 0 bytes, not ${String(maxQueuedBytes)}`,
+    );
+  }
   if (whenQueuesFull !== undefined && whenQueuesFull !== "evict" && whenQueuesFull !== "refuse") {
     throw new ArgumentRangeError(`whenQueuesFull: evict or refuse, not ${String(whenQueuesFull)}`);
   }

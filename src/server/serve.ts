@@ -37,7 +37,7 @@ export function serve<Channel extends Dispatcher>(
   const name = isHot ? hotName(nameOfPlace(plan.place)) : "";
   const running = runningServer(name) as Server<Channel> | undefined;
   if (running !== undefined) {
-    running.adopt(plan, handler, (old) => handOver(old, handler));
+    running.adopt(plan, handler, (old) => handOver(old, handler, running.map));
     return running;
   }
   const server = new Server(plan, handler, () => {

@@ -9,18 +9,20 @@
  */
 import type { Address } from "../base/address.ts";
 import type { TimerHandle } from "../base/clock.ts";
-import { OSError, TLSError } from "../base/errors.ts";
+import { OSError, osError, TLSError } from "../base/errors.ts";
 import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEPORT, SOL_SOCKET } from "../base/constants.ts";
 import { TokenBucket } from "../base/token-bucket.ts";
 import type { ProxyProtocolError } from "../bytes/proxy-header.ts";
 import { type ChannelMap, socketMap } from "../dispatcher/channel-map.ts";
+import { Dispatch } from "../dispatcher/dispatch.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
 import type { TimeoutKind as ChannelTimeout } from "../dispatcher/timeouts.ts";
 import { defaultLimits, streamLimits } from "../socket/limits.ts";
 import type { Socket, StreamLimits } from "../socket/socket.ts";
+import { TlsContext } from "../socket/tls-context.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import { Admission, type AdmissionTicket } from "./admission.ts";
-import { Connection } from "./connection.ts";
+import { Connection, type Evictable } from "./connection.ts";
 import { Drain, type DrainReport } from "./drain.ts";
 import { Intake, type IntakeOwner } from "./intake.ts";
 import { relieveQueues } from "./queue-relief.ts";
@@ -29,6 +31,7 @@ import { type ServerStats, sumServerStats } from "./stats.ts";
 
 /** How often connections are looked at, where the options ask for that at all. */
 const LOOK_MS = 1000;
+const SHORTEST_LOOK_MS = 25;
 /** Lines of log about failed handshakes and headers. */
 const COMPLAINTS_PER_SECOND = 1;
 const COMPLAINTS_AT_ONCE = 10;
@@ -38,12 +41,12 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   #plan: ServePlan;
   #Handler: Handler<Channel>;
   #limits: StreamLimits | undefined;
-  readonly #admission: Admission<Connection<Channel>>;
+  readonly #admission: Admission<Evictable>;
   readonly #listener: Listening;
   /** Those that have a handler … */
   readonly #connections = new Map<Channel, Connection<Channel>>();
   /** … and those that do not have one yet. */
-  readonly #intakes = new Map<Intake, AdmissionTicket<Connection<Channel>>>();
+  readonly #intakes = new Map<Intake, AdmissionTicket<Evictable>>();
   readonly #complaints = new TokenBucket(COMPLAINTS_PER_SECOND, COMPLAINTS_AT_ONCE);
   #uncomplained = 0;
   #suspended = false;
@@ -62,7 +65,11 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     this.map = plan.options.map ?? socketMap;
     this.#admission = new Admission(plan.options);
     this.#listener = new Listening(this, this.map);
-    this.#listener.begin(plan);
+    this.#listener.begin(plan, this.#limits ?? handler.limits);
+    // With TLS of its own the listener would shake hands first, which costs most.
+    if (plan.proxy === undefined && plan.options.tls !== undefined) {
+      this.#listener.socket?.filterAccepts((address) => this.#admission.lets(address));
+    }
     this.#applyBudget();
   }
 
@@ -105,7 +112,9 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
 
   /** Accepts nobody any more: connections wait in the kernel. Those that stand go on. @throws {OSError} ENOSYS, EBADF */
   suspend(): void {
-    this.#listener.pause();
+    if (!this.#listener.pause()) {
+      throw osError("ENOSYS", { syscall: "listen", detail: "pausing a listener needs the C library" });
+    }
     this.#suspended = true;
   }
 
@@ -117,8 +126,8 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
 
   /** Connections from now on get this certificate, and whatever else the options say. @throws {TLSError} wrong options */
   renewTls(tls: TlsOptions): void {
-    this.#plan = { ...this.#plan, options: { ...this.#plan.options, tls } };
     this.#listener.renewTls(tls, this.#plan);
+    this.#plan = { ...this.#plan, options: { ...this.#plan.options, tls } };
   }
 
   /**
@@ -134,8 +143,8 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
       while (this.#listener.socket?.readReady === true) this.#acceptOne();
       this.#listener.close();
       this.#stopTimers();
-      for (const intake of this.#intakes.keys()) intake.abandon();
-      this.#drain = new Drain(this.#connections.values(), this.#admission.stats);
+      for (const intake of this.#intakes.keys()) intake.evict();
+      this.#drain = new Drain(() => this.#connections.values(), this.#admission.stats);
       void this.#drain.report.then(() => {
         this.#unbudget?.();
         this.#over();
@@ -194,7 +203,11 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
       this.#makeRoom();
     });
     if (proxy === undefined) this.#begin(socket, ticket);
-    else this.#intakes.set(new Intake(this, socket, proxy, options.tls), ticket);
+    else {
+      const intake = new Intake(this, socket, proxy, options.tls);
+      ticket.holder = intake;
+      this.#intakes.set(intake, ticket);
+    }
   }
 
   intakeIdentified(intake: Intake): boolean {
@@ -248,7 +261,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     this.#listener.logInfo(`${error.message}${more}`, "info");
   }
 
-  #begin(socket: Socket, ticket: AdmissionTicket<Connection<Channel>>): void {
+  #begin(socket: Socket, ticket: AdmissionTicket<Evictable>): void {
     const { throughput, options } = this.#plan;
     const limits = this.#limits;
     let channel: Channel;
@@ -261,6 +274,9 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
       }
       if (options.throttle !== undefined) socket.throttle(options.throttle);
     } catch (error) {
+      // It may have got as far as into the map.
+      const { observer } = socket;
+      if (observer instanceof Dispatch) observer.remove();
       socket.abort();
       this.#listener.reportHandler(error);
       return;
@@ -269,9 +285,8 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     ticket.holder = connection;
     this.#connections.set(channel, connection);
     socket.whenReleased(() => this.#connections.delete(connection.channel));
-    if (throughput !== undefined || options.whenFull === "evict" || options.whenAddressFull === "evict") {
-      this.#lookLater();
-    }
+    if (throughput !== undefined || this.#evicts()) this.#lookLater();
+    this.#drain?.add(connection);
   }
 
   // --- time ----------------------------------------------------------------------------------------------------
@@ -286,8 +301,10 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   }
 
   #makeRoom(): void {
-    if (this.#drain !== undefined || this.#suspended || this.#admission.waitMs() > 0) return;
-    this.#listener.goOn();
+    if (this.#drain !== undefined || this.#suspended) return;
+    const waitMs = this.#admission.waitMs();
+    if (waitMs > 0) this.#wait(waitMs);
+    else this.#listener.goOn();
   }
 
   // One timer for all connections, and none while there is no connection.
@@ -298,8 +315,16 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     }, this.#lookMs());
   }
   #lookMs(): number {
-    const { throughput } = this.#plan;
-    return throughput === undefined ? LOOK_MS : Math.min(LOOK_MS, throughput.windowMs / 4);
+    const { throughput, options } = this.#plan;
+    const evictIdleMs = this.#evicts() ? (options.evictIdleMs ?? LOOK_MS) : Infinity;
+    return Math.max(
+      SHORTEST_LOOK_MS,
+      Math.min(LOOK_MS, (throughput?.windowMs ?? Infinity) / 4, evictIdleMs / 4),
+    );
+  }
+  #evicts(): boolean {
+    const { whenFull, whenAddressFull } = this.#plan.options;
+    return whenFull === "evict" || whenAddressFull === "evict";
   }
 
   #look(): void {
@@ -342,8 +367,11 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     this.#limits = limitsOf(plan, handler);
     if (plan.options.tls !== undefined) this.#listener.renewTls(plan.options.tls, plan);
     for (const [channel, connection] of Array.from(this.#connections)) {
+      // One that is closing goes on doing so.
+      if (channel.socket !== connection.socket || connection.socket.state !== "open") continue;
       this.#connections.delete(channel);
       connection.channel = handOver(channel);
+      connection.channel.channelDispatch.timeoutCounter = this.#countTimeout;
       this.#connections.set(connection.channel, connection);
     }
     this.#applyBudget();
@@ -380,7 +408,7 @@ class Listening extends Dispatcher {
     return (this.socket as Socket).clock;
   }
 
-  begin(plan: ServePlan): void {
+  begin(plan: ServePlan, limits: StreamLimits | undefined): void {
     const { place, options, proxy } = plan;
     const { tls, backlog, reusePort = false, ipv6Only } = options;
     const secure = tls === undefined ? {} : { tls, preface: proxy !== undefined };
@@ -393,6 +421,8 @@ class Listening extends Dispatcher {
         if (ipv6Only !== undefined) this.setsockopt(IPPROTO_IPV6, IPV6_V6ONLY, ipv6Only ? 1 : 0);
         this.bind(place.address);
       }
+      // Its connections begin with them, and their handshakes have no others.
+      if (limits !== undefined) (this.socket as Socket).limits = limits;
       this.listen(backlog);
     } catch (error) {
       this.close();
@@ -403,6 +433,7 @@ class Listening extends Dispatcher {
   renewTls(tls: TlsOptions, plan: ServePlan): void {
     // Behind a PROXY header each connection begins TLS by itself, with the options of that moment.
     if (plan.proxy === undefined) this.startTls(tls);
+    else TlsContext.server(tls);
   }
 
   /** @returns false where accepting cannot be paused */

@@ -81,6 +81,9 @@ export abstract class BareSocket implements Socket {
     throw osError("EOPNOTSUPP", { syscall: "recvfrom", detail: "a stream has no datagrams" });
   }
 
+  get throttled(): boolean {
+    return false;
+  }
   throttle(_rates: ByteRates | undefined): void {
     throw osError("EOPNOTSUPP", { syscall: "throttle", detail: "no byte rates on this kind of socket" });
   }
@@ -89,6 +92,9 @@ export abstract class BareSocket implements Socket {
     throw osError("EINVAL", { syscall: "listen", detail: "not listening" });
   }
   resumeAccepting(): void {}
+  filterAccepts(_filter: (address: Address) => boolean): void {
+    throw osError("EINVAL", { syscall: "listen", detail: "not listening" });
+  }
 
   abstract limits: StreamLimits;
   abstract readonly state: SocketState;

@@ -7,7 +7,7 @@
  * Owner of the descriptor: this object until `connect()` gives it to Bun; while listening it keeps its own.
  */
 import { type Address, addressDetails, type Target } from "../base/address.ts";
-import { osError, toOSError, type OSError } from "../base/errors.ts";
+import { OSError, osError, toOSError } from "../base/errors.ts";
 import { handling } from "./bun-handlers.ts";
 import { nearDescriptorLimit } from "./descriptor-limit.ts";
 import type { BunOwner, Endpoint, Wire, WireListener } from "./endpoint.ts";
@@ -27,6 +27,7 @@ export class LibcEndpoint implements Endpoint {
   #fd: number;
   #backlog = 0;
   #path: UnixPath | undefined;
+  #target: Target | undefined;
   #listener: WireListener | undefined;
   #owner: BunOwner | undefined;
 
@@ -53,7 +54,10 @@ export class LibcEndpoint implements Endpoint {
       if (!replaceStaleSocket(target.path, probe)) throw error;
       this.#c.bind(this.#fd, name, address);
     }
-    if (target.kind === "unix") this.#path = UnixPath.made(target.path);
+    if (target.kind === "unix") {
+      this.#path = UnixPath.made(target.path);
+      this.#target = target;
+    }
   }
 
   // A socket file is stale when connecting to it is refused. Anything else, also a full backlog, is a live one.
@@ -63,6 +67,16 @@ export class LibcEndpoint implements Endpoint {
       return this.#c.connect(fd, this.#c.sockaddr(this.#family, target)) === "ECONNREFUSED";
     } finally {
       this.#c.close(fd);
+    }
+  }
+
+  // Unless somebody else listens on it by now, who was given our descriptor. Without one to ask with, nobody does.
+  #isAbandoned(target: Target): boolean {
+    try {
+      return this.#isStale(target);
+    } catch (error) {
+      if (error instanceof OSError) return true;
+      throw error;
     }
   }
 
@@ -134,8 +148,9 @@ export class LibcEndpoint implements Endpoint {
       this.#disown();
       this.#c.close(fd);
     }
-    this.#path?.remove();
+    if (this.#target !== undefined && this.#isAbandoned(this.#target)) this.#path?.remove();
     this.#path = undefined;
+    this.#target = undefined;
   }
 
   #disown(): void {

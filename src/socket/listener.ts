@@ -40,6 +40,8 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   readonly #backlog: number;
   /** The local address of the last connection. */
   name: Address | undefined = undefined;
+  /** Whether a connection from `address` is to be had at all; asked before anything is done for it. */
+  filter: ((address: Address) => boolean) | undefined = undefined;
   #tls: TlsContext | undefined;
   /** Connections, and why some of them failed. */
   #queue: (S | TLSError)[] = [];
@@ -83,6 +85,10 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
     const { canPause } = this.#endpoint;
     // Bun may have accepted more in the same go than a hook wanted that closed the listener.
     if (this.#closed || (this.#full && !canPause)) {
+      wire.terminate();
+      return;
+    }
+    if (this.filter?.([wire.remoteAddress ?? "", wire.remotePort ?? 0]) === false) {
       wire.terminate();
       return;
     }

@@ -118,6 +118,8 @@ export interface Socket {
   pauseAccepting(): void;
   /** … until now. */
   resumeAccepting(): void;
+  /** Connections for whose address `filter` says no are reset, before anything (a TLS handshake) is done for them. @throws {OSError} EINVAL not listening */
+  filterAccepts(filter: (address: Address) => boolean): void;
   /**
    * Begins to connect. Only misuse is thrown (EISCONN, EALREADY, EINVAL while listening, a malformed address);
    * how the attempt ends is told by `readReady`/`writeReady` and {@link takeError}, never before this returns.
@@ -164,6 +166,8 @@ export interface Socket {
    * @throws {OSError} EOPNOTSUPP not a stream
    */
   throttle(rates: ByteRates | undefined): void;
+  /** Whether its rates hold reading or writing back at this moment. */
+  readonly throttled: boolean;
   /** From now on urgent data is told; again: forgets a byte that reading has passed. Nothing where a kind of socket has none. */
   watchUrgent(): void;
   /** The urgent byte, undefined when there is none. @throws {OSError} EOPNOTSUPP this kind of socket has none */

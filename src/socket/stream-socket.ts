@@ -461,15 +461,19 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #overflown(detail: string): never {
     const error = osError("ENOBUFS", { syscall: "send", detail });
-    this.cut(error);
+    this.#lose(error);
     throw error;
   }
 
   cut(error: OSError): void {
-    if (this.#state !== "open" && this.#state !== "connecting") {
-      if (this.#state !== "ended") this.abort();
-      return;
-    }
+    if (this.#state === "ended") return;
+    const live = this.#state === "open" || this.#state === "connecting";
+    // With nobody to be told, nobody would close it.
+    if (live && this.#observer !== undefined) this.#lose(error);
+    else this.abort();
+  }
+
+  #lose(error: OSError): void {
     this.#error = error;
     this.#input.clear();
     this.#end();
@@ -525,22 +529,20 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.wireResume();
   }
 
+  override get throttled(): boolean {
+    return this.#throttle !== undefined && (this.#throttle.holdsReading || this.#throttle.holdsWriting);
+  }
   override throttle(rates: ByteRates | undefined): void {
-    this.#throttle?.stop();
-    this.#throttle = undefined;
-    if (rates === undefined) {
-      this.#goOn();
-      return;
-    }
     const mayRead = (): void => {
       if (this.#input.length === 0) this.#resume();
     };
-    this.#throttle = new Throttle(rates, this.clock, mayRead, () => this.wireDrained());
-  }
-  // What the throttle that is gone has held back.
-  #goOn(): void {
-    if (this.#input.length === 0) this.#resume();
-    this.wireDrained();
+    const mayWrite = (): void => this.wireDrained();
+    const next = rates === undefined ? undefined : new Throttle(rates, this.clock, mayRead, mayWrite);
+    this.#throttle?.stop();
+    this.#throttle = next;
+    // What the old one has held back.
+    mayRead();
+    mayWrite();
   }
 
   // --- ending -----------------------------------------------------------------------------------------------
@@ -575,6 +577,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
         this.#input.clear();
         this.#state = "flushing";
         this.#finWanted = true;
+        // What comes now is thrown away, and has to be: unread bytes would make the kernel reset.
+        this.#throttle?.stopReading();
         this.#resume();
         if (this.#finSent) this.#linger();
         else this.flush();

@@ -101,8 +101,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   // What is wrong with the options is told now, as far as it does not depend on which end this will be.
   #wantTls(tls: TlsOptions | undefined, preface: boolean): void {
     if (tls !== undefined) {
-      if (tls?.key === undefined) TlsContext.client(tls);
-      else TlsContext.server(tls);
+      if (preface || tls?.key !== undefined) TlsContext.server(tls);
+      else TlsContext.client(tls);
       if (!preface) this.#tlsOptions = tls;
     }
     if (preface) PrefaceReader.check();
@@ -218,6 +218,10 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     if (this.#listener === undefined) super.pauseAccepting();
     else this.#listener.pauseAccepting();
   }
+  override filterAccepts(filter: (address: Address) => boolean): void {
+    if (this.#listener === undefined) super.filterAccepts(filter);
+    else this.#listener.filter = filter;
+  }
   override resumeAccepting(): void {
     this.#listener?.resumeAccepting();
     if (this.acceptReady) this.observer?.socketChanged();
@@ -275,7 +279,6 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#watch?.received(this);
   }
   bunDrained(): void {
-    if (this.#wire !== undefined) this.#tls?.drained(this.#wire);
     if (!this.pending || this.securing) {
       this.wireDrained();
       if (this.observer === undefined) this.parkIfIdle();
@@ -508,6 +511,12 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
   override close(): void {
     this.#watch?.delete(this);
+    if (this.#preface !== undefined) {
+      // From here on Bun reads, and sees the peer's FIN.
+      this.#preface.end();
+      this.#preface = undefined;
+      this.#wire?.resume();
+    }
     super.close();
   }
   urgentCame(): void {

@@ -4,6 +4,7 @@
  * what there is). The peer of a throttled reader feels it by its window, the channel by its water marks.
  */
 import type { Clock, TimerHandle } from "../base/clock.ts";
+import { clearDeadline } from "../base/deadline.ts";
 import { ArgumentRangeError } from "../base/errors.ts";
 import { TokenBucket } from "../base/token-bucket.ts";
 
@@ -23,7 +24,7 @@ const SHORTEST_WAIT_MS = 10;
 
 export class Throttle {
   readonly #clock: Clock;
-  readonly #read: TokenBucket | undefined;
+  #read: TokenBucket | undefined;
   readonly #write: TokenBucket | undefined;
   readonly #mayRead: () => void;
   readonly #mayWrite: () => void;
@@ -88,13 +89,16 @@ export class Throttle {
     this.#write?.spend(count);
   }
 
+  /** From now on reading is free. */
+  stopReading(): void {
+    this.#read = undefined;
+    this.#readTimer = clearDeadline(this.#clock, this.#readTimer);
+  }
+
   /** The stream is over. */
   stop(): void {
-    for (const timer of [this.#readTimer, this.#writeTimer]) {
-      if (timer !== undefined) this.#clock.clearTimer(timer);
-    }
-    this.#readTimer = undefined;
-    this.#writeTimer = undefined;
+    this.#readTimer = clearDeadline(this.#clock, this.#readTimer);
+    this.#writeTimer = clearDeadline(this.#clock, this.#writeTimer);
   }
 }
 

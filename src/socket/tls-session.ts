@@ -42,8 +42,6 @@ export class TlsState {
   /** How the established session broke. */
   broken: TLSError | undefined = undefined;
   #described: TlsSession | undefined;
-  /** What Bun had taken when it last told of room, and held nothing back. */
-  #takenAtDrain = 0;
 
   constructor(context: TlsContext, secured?: Secured) {
     this.context = context;
@@ -77,18 +75,13 @@ export class TlsState {
     return this.#described;
   }
 
-  /** Bun has told of room. */
-  drained(wire: Wire): void {
-    this.#takenAtDrain = wire.bytesWritten;
-  }
-
   /**
-   * Whether bytes of the stream, or its FIN, may still be Bun's: while the kernel is full it keeps up to 128 KiB of what it
+   * Whether, after shutdown(), bytes or the FIN may still be Bun's: while the kernel is full it keeps up to 128 KiB of what it
    * has taken. It does not say so, and its end() would then never release the descriptor. `c`: where a TCP connection can be
-   * asked.
+   * asked; elsewhere only a stream with hardly any bytes is sure.
    */
   holdsBack(wire: Wire, c: Libc | undefined): boolean {
-    if (wire.fd < 0 || wire.bytesWritten - this.#takenAtDrain <= SURE_ROOM_BYTES) return false;
+    if (wire.fd < 0 || wire.bytesWritten <= SURE_ROOM_BYTES) return false;
     return c === undefined || BEFORE_FIN.has(c.getsockopt(wire.fd, IPPROTO_TCP, TCP_INFO) & 0xff);
   }
 }
