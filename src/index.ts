@@ -49,3 +49,4 @@ export type {
 } from "./socket/tls-options.ts";
 export type { ReceiveLimits } from "./socket/udp.ts";
 export { UdpSocket } from "./socket/udp.ts";
+export type { ByteRates } from "./socket/throttle.ts";

@@ -56,7 +56,7 @@ const COPIED_BYTES = 4096;
  * client.createSocket();
  * client.connect(server.getsockname());
  * client.send("hello\nbye\n");
- * client.handleRead = () => process.stdout.write(client.recv());
+ * client.handleRead = () => void process.stdout.write(client.recv());
  * ```
  */
 export class AsyncChat extends Dispatcher {
@@ -218,8 +218,9 @@ export class AsyncChat extends Dispatcher {
   #count(length: number, found: boolean): void {
     this.#collected = this.#needle.length === 0 ? 0 : this.#collected + length;
     const { maxCollectBytes } = this.constructor as typeof AsyncChat;
-    if (this.#collected > maxCollectBytes) {
-      throw osError("EMSGSIZE", { syscall: "recv", detail: `no terminator within ${maxCollectBytes} bytes` });
+    const most = Math.min(maxCollectBytes, this.socket?.limits.maxCollectBytes ?? Infinity);
+    if (this.#collected > most) {
+      throw osError("EMSGSIZE", { syscall: "recv", detail: `no terminator within ${most} bytes` });
     }
     if (found) this.#collected = 0;
   }

@@ -21,6 +21,13 @@ import { ChannelTimer, type Timer, type TimerOwner } from "./timers.ts";
 /** What a hook may return. A promise holds the channel's read hooks back until it settles. */
 export type HookResult = void | Promise<void>;
 
+/** Told of what goes wrong with a channel, before the channel is. Must not throw. */
+export interface DispatchCounter {
+  timedOut(kind: TimeoutKind): void;
+  /** A handshake that `startTls()` began. */
+  handshakeFailed(error: OSError): void;
+}
+
 /** What a dispatch calls on its dispatcher. */
 export interface Hooked extends Channel {
   handleReadEvent(): HookResult;
@@ -53,8 +60,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   #generation = 0;
   /** Between `beginRequest()` and `endRequest()`. */
   requestOpen = false;
-  /** For a server: told of each timeout before the channel is. Must not throw. */
-  timeoutCounter: ((kind: TimeoutKind) => void) | undefined = undefined;
+  /** For a server, which counts. */
+  counter: DispatchCounter | undefined = undefined;
   #queued = false;
   #idleTurns = 0;
   #resting = false;
@@ -293,7 +300,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   }
 
   handleTimeout(kind: TimeoutKind, error: OSError): HookResult {
-    this.timeoutCounter?.(kind);
+    this.counter?.timedOut(kind);
     return this.channel.handleTimeout(kind, error);
   }
 

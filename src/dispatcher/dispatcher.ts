@@ -325,7 +325,9 @@ export class Dispatcher implements Hooked {
     if (this.accepting) return;
     this.channelDispatch.awaitOutcome(() => {
       const error = socket.takeError();
-      return error === undefined ? this.handleSecure() : this.#connectFailed(error);
+      if (error === undefined) return this.handleSecure();
+      this.channelDispatch.counter?.handshakeFailed(error);
+      return this.#connectFailed(error);
     });
   }
 

@@ -13,6 +13,10 @@ export function relieveQueues(
   evicted: () => void,
 ): () => void {
   setQueueBudget(maxBytes, () => {
+    // What others hold cannot be had from these: none of them is to go for nothing.
+    let held = 0;
+    for (const socket of sockets()) held += socket.bufferedAmount;
+    if (queueMemory.bytes - held > queueMemory.budget) return false;
     while (queueMemory.bytes > queueMemory.budget) {
       const longest = longestQueue(sockets());
       if (longest === undefined) return false;

@@ -1,13 +1,16 @@
 /** What `serve()` takes: where to listen, with what limits, and who may come. */
 import { isIP } from "node:net";
+import { constants } from "node:os";
 
 import { formatAddress, type Address } from "../base/address.ts";
+import { systemClock } from "../base/clock.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../base/constants.ts";
 import { ArgumentRangeError, ArgumentTypeError } from "../base/errors.ts";
 import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import type { Dispatcher } from "../dispatcher/dispatcher.ts";
+import { defaultLimits } from "../socket/limits.ts";
 import type { Socket, StreamLimits } from "../socket/socket.ts";
-import type { ByteRates } from "../socket/throttle.ts";
+import { type ByteRates, Throttle } from "../socket/throttle.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import type { AdmissionOptions } from "./admission.ts";
 import { type ProxyPolicy, proxyPolicy, type ProxyPolicyOptions } from "./proxy-reader.ts";
@@ -73,8 +76,68 @@ export interface ServePlan {
   readonly drainTimeoutMs: number;
 }
 
+const UNCATCHABLE: ReadonlySet<string> = new Set(["SIGKILL", "SIGSTOP"]);
+// The type checker sees to it that this is every option there is.
+const KNOWN: Readonly<Record<keyof ServeOptions, true>> = {
+  hostname: true,
+  port: true,
+  unix: true,
+  fd: true,
+  backlog: true,
+  reusePort: true,
+  ipv6Only: true,
+  tls: true,
+  limits: true,
+  throttle: true,
+  minThroughput: true,
+  maxQueuedBytes: true,
+  whenQueuesFull: true,
+  proxyProtocol: true,
+  drainOn: true,
+  drainTimeoutMs: true,
+  map: true,
+  maxConnections: true,
+  whenFull: true,
+  maxPerAddress: true,
+  whenAddressFull: true,
+  ipv4PrefixBits: true,
+  ipv6PrefixBits: true,
+  acceptsPerSecond: true,
+  acceptBurst: true,
+  whenTooFast: true,
+  evictIdleMs: true,
+  allow: true,
+  deny: true,
+};
+
+/** @throws {ArgumentTypeError} not a class of channels */
+export function checkHandler(handler: unknown): void {
+  const { prototype } = (handler ?? {}) as { prototype?: unknown };
+  // By name: under `bun --hot` the class may be of another evaluation of this library.
+  const isDispatcher =
+    typeof (prototype as { handleReadEvent?: unknown } | undefined)?.handleReadEvent === "function";
+  if (typeof handler !== "function" || !isDispatcher) {
+    throw new ArgumentTypeError(
+      `serve: the handler is a class that extends Dispatcher, not ${String(handler)}`,
+    );
+  }
+}
+
+function checkNames(options: ServeOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new ArgumentTypeError(`serve: options are an object, not ${String(options)}`);
+  }
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(KNOWN, name)) throw new ArgumentTypeError(`serve: no option ${name}`);
+  }
+  for (const name of Object.keys(options.limits ?? {})) {
+    if (!Object.hasOwn(defaultLimits, name)) throw new ArgumentTypeError(`serve: no limit ${name}`);
+  }
+}
+
 /** Checks what is not checked by whoever uses it. @throws {ArgumentTypeError|ArgumentRangeError} says which option */
 export function servePlan(options: ServeOptions): ServePlan {
+  checkNames(options);
   const { drainTimeoutMs = 30_000, drainOn = false, minThroughput, proxyProtocol } = options;
   if (typeof drainTimeoutMs !== "number" || !(drainTimeoutMs >= 0)) {
     throw new ArgumentRangeError(`drainTimeoutMs: a number of at least 0, not ${String(drainTimeoutMs)}`);
@@ -89,6 +152,19 @@ export function servePlan(options: ServeOptions): ServePlan {
     throw new ArgumentRangeError(`whenQueuesFull: evict or refuse, not ${String(whenQueuesFull)}`);
   }
   const usual: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"];
+  for (const signal of typeof drainOn === "boolean" ? [] : drainOn) {
+    if (Object.hasOwn(constants.signals, signal) && !UNCATCHABLE.has(signal)) continue;
+    throw new ArgumentRangeError(`drainOn: signals that can be caught, not ${String(signal)}`);
+  }
+  // Says what is wrong with them now, and not to each connection.
+  if (options.throttle !== undefined) {
+    new Throttle(
+      options.throttle,
+      systemClock,
+      () => undefined,
+      () => undefined,
+    );
+  }
   return {
     options,
     place: placeOf(options),

@@ -1,7 +1,7 @@
 /** `serve()`: from options to a running server. */
 import type { Dispatcher } from "../dispatcher/dispatcher.ts";
 import { forgetServer, handOver, hotName, isHot, keepServer, runningServer } from "./hot.ts";
-import { type Handler, nameOfPlace, type ServeOptions, servePlan } from "./serve-options.ts";
+import { checkHandler, type Handler, nameOfPlace, type ServeOptions, servePlan } from "./serve-options.ts";
 import { Server } from "./server.ts";
 import { drainOn, forgetSignals } from "./signals.ts";
 
@@ -34,6 +34,7 @@ export function serve<Channel extends Dispatcher>(
   handler: Handler<Channel>,
 ): Server<Channel> {
   const plan = servePlan(options);
+  checkHandler(handler);
   const name = isHot ? hotName(nameOfPlace(plan.place)) : "";
   const running = runningServer(name) as Server<Channel> | undefined;
   if (running !== undefined) {

@@ -9,14 +9,13 @@
  */
 import type { Address } from "../base/address.ts";
 import type { TimerHandle } from "../base/clock.ts";
-import { OSError, osError, TLSError } from "../base/errors.ts";
+import { ArgumentRangeError, OSError, osError, TLSError } from "../base/errors.ts";
 import { IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEPORT, SOL_SOCKET } from "../base/constants.ts";
 import { TokenBucket } from "../base/token-bucket.ts";
 import type { ProxyProtocolError } from "../bytes/proxy-header.ts";
 import { type ChannelMap, socketMap } from "../dispatcher/channel-map.ts";
-import { Dispatch } from "../dispatcher/dispatch.ts";
+import { Dispatch, type DispatchCounter } from "../dispatcher/dispatch.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
-import type { TimeoutKind as ChannelTimeout } from "../dispatcher/timeouts.ts";
 import { defaultLimits, streamLimits } from "../socket/limits.ts";
 import type { Socket, StreamLimits } from "../socket/socket.ts";
 import { TlsContext } from "../socket/tls-context.ts";
@@ -80,6 +79,12 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     return this.#listener.getsockname();
   }
 
+  /** The port of {@link address}; 0 on a unix path. */
+  get port(): number {
+    const { address } = this;
+    return typeof address === "string" ? 0 : address[1];
+  }
+
   /**
    * The listening descriptor, to be handed to a successor: `Bun.spawn(…, { stdio: [0, 1, 2, server.fd] })`, which calls
    * `serve({ fd: 3 })`, after which this one drains. -1 where there is none (without the C library, or once drained).
@@ -136,10 +141,15 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
    * again: it is the same drain, and the earliest deadline counts.
    *
    * @param deadlineMs Default: the option `drainTimeoutMs`
+   * @throws {ArgumentRangeError} no time
    */
   drain(deadlineMs: number = this.#plan.drainTimeoutMs): Promise<DrainReport> {
+    if (typeof deadlineMs !== "number" || !(deadlineMs >= 0)) {
+      throw new ArgumentRangeError(`drain: milliseconds of at least 0, not ${String(deadlineMs)}`);
+    }
     if (this.#drain === undefined) {
-      // Who was accepted already is served like the others; who waits in the kernel is a successor's, or is reset.
+      // Who was accepted already is served like the others, unless the limits held it back: then it is reset. Who waits in
+      // the kernel is a successor's, or is reset.
       while (this.#listener.socket?.readReady === true) this.#acceptOne();
       this.#listener.close();
       this.#stopTimers();
@@ -159,8 +169,11 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   }
 
   // One for all connections. Connecting, which has timeouts too, is not what a server's do.
-  readonly #countTimeout = (kind: ChannelTimeout): void => {
-    if (kind !== "connect") this.#admission.stats.timeouts[kind]++;
+  readonly #counter: DispatchCounter = {
+    timedOut: (kind) => {
+      if (kind !== "connect") this.#admission.stats.timeouts[kind]++;
+    },
+    handshakeFailed: (error) => this.#countHandshake(error),
   };
 
   // --- from accept() to the handler ----------------------------------------------------------------------------
@@ -237,10 +250,14 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
   }
 
   #handshakeFailed(error: TLSError): void {
-    const { stats } = this.#admission;
-    if (error.reason === "HANDSHAKE_TIMEOUT") stats.timeouts.handshake++;
-    else stats.handshakeFailures++;
+    this.#countHandshake(error);
     this.#complain(error);
+  }
+
+  #countHandshake(error: OSError): void {
+    const { stats } = this.#admission;
+    if (error.code === "ETIMEDOUT") stats.timeouts.handshake++;
+    else stats.handshakeFailures++;
   }
 
   #countProxyError(error: ProxyProtocolError): void {
@@ -267,7 +284,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
     let channel: Channel;
     try {
       channel = new this.#Handler(socket, this.map);
-      channel.channelDispatch.timeoutCounter = this.#countTimeout;
+      channel.channelDispatch.counter = this.#counter;
       if (limits !== undefined) {
         socket.limits = limits;
         channel.wake();
@@ -371,7 +388,7 @@ export class Server<Channel extends Dispatcher = Dispatcher> implements IntakeOw
       if (channel.socket !== connection.socket || connection.socket.state !== "open") continue;
       this.#connections.delete(channel);
       connection.channel = handOver(channel);
-      connection.channel.channelDispatch.timeoutCounter = this.#countTimeout;
+      connection.channel.channelDispatch.counter = this.#counter;
       this.#connections.set(connection.channel, connection);
     }
     this.#applyBudget();
@@ -455,7 +472,7 @@ class Listening extends Dispatcher {
   }
 
   reportHandler(error: unknown): void {
-    super.logInfo(`the handler's constructor failed: ${String(error)}`, "error");
+    this.logInfo(`the handler's constructor failed: ${String(error)}`, "error");
   }
 
   override handleAccept(): void {

@@ -4,7 +4,7 @@
  */
 import type { Clock, TimerHandle } from "../base/clock.ts";
 import { armDeadline, clearDeadline } from "../base/deadline.ts";
-import type { TLSError } from "../base/errors.ts";
+import { TLSError } from "../base/errors.ts";
 import type { BunOwner, Wire } from "./endpoint.ts";
 import {
   handshakeError,
@@ -58,6 +58,13 @@ export class Handshake implements BunOwner {
   }
   bunBroke(error: unknown): void {
     this.#tell(handshakeError(error), error);
+  }
+
+  /** Gives it up for a newer one, and tells. */
+  crowdOut(): void {
+    const detail = "handshake: CROWDED_OUT by newer ones";
+    this.#tell(new TLSError("CROWDED_OUT", "handshake", { detail }, "ECONNABORTED"), undefined);
+    this.#wire.terminate();
   }
 
   /** Gives it up without a word. */

@@ -7,6 +7,7 @@ export const defaultLimits: StreamLimits = Object.freeze({
   highWaterBytes: 64 * 1024,
   lowWaterBytes: 16 * 1024,
   maxBufferedBytes: 64 * 1024 * 1024,
+  maxCollectBytes: Infinity,
   connectTimeoutMs: 60_000,
   handshakeTimeoutMs: 10_000,
   closeTimeoutMs: 30_000,

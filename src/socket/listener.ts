@@ -31,7 +31,7 @@ export interface ListenerOwner<S extends Accepted> {
 
 /** How long a listener that found no descriptor waits before it looks again. */
 const RETRY_MS = 100;
-/** Handshakes under way at once; more wait in the kernel. */
+/** Handshakes under way at once. */
 const MAX_HANDSHAKES = 1024;
 
 export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
@@ -97,6 +97,9 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
       this.#came(this.#owner.adopt(wire));
     } else {
       const { clock, limits } = this.#owner;
+      // The oldest gives way: who shakes hands in earnest is done in milliseconds, and who does not must keep nobody out.
+      const [oldest] = this.#handshakes.size >= MAX_HANDSHAKES ? this.#handshakes : [];
+      oldest?.crowdOut();
       this.#handshakes.add(new Handshake(this, wire, tls, clock, limits.handshakeTimeoutMs));
     }
     if (!canPause || this.#paused || this.#closed) return;
@@ -132,7 +135,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   }
 
   get #full(): boolean {
-    return this.#held || this.#queue.length >= this.#backlog || this.#handshakes.size >= MAX_HANDSHAKES;
+    return this.#held || this.#queue.length >= this.#backlog;
   }
 
   /** @throws {TLSError} a connection's handshake has failed */
@@ -167,7 +170,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
 
   #resumeIfRoom(): void {
     if (!this.#paused || this.#closed || this.#held) return;
-    if (this.#queue.length === 0 && this.#handshakes.size <= MAX_HANDSHAKES / 2) this.#resume();
+    if (this.#queue.length === 0) this.#resume();
   }
 
   // It takes a descriptor. Where there is none the connection in hand must not be lost, and accepting is tried again.

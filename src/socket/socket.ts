@@ -35,6 +35,8 @@ export interface StreamLimits {
   readonly lowWaterBytes: number;
   /** Most memory a send queue may hold; the send that would pass it fails with ENOBUFS. Default 64 MiB. */
   readonly maxBufferedBytes: number;
+  /** Most bytes an `AsyncChat` collects before a terminator, where that is less than its class says. Default Infinity. */
+  readonly maxCollectBytes: number;
   /** Longest time a connect may take, name look-up included. Default 60 s. */
   readonly connectTimeoutMs: number;
   /** Longest time a TLS handshake may take. Default 10 s. */

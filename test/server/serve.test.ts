@@ -7,7 +7,7 @@ import tls from "node:tls";
 
 import { afterEach, describe, expect, test } from "bun:test";
 
-import { type Address, ChannelMap, Dispatcher, type OSError, type Socket } from "asyncore";
+import { type Address, AsyncChat, ChannelMap, Dispatcher, type OSError, type Socket } from "asyncore";
 import { encodeProxyHeader, serve, type ServeOptions, type Server } from "asyncore/server";
 
 import { ca, other, server as identity } from "../support/certificates.ts";
@@ -66,10 +66,10 @@ function connectTo(server: { readonly address: Address }, localAddress?: string)
   return watched(net.connect({ host, port, ...(localAddress === undefined ? {} : { localAddress }) }));
 }
 
-async function echoed(peer: Peer, text = "hello"): Promise<void> {
+async function echoed(peer: Peer, text = "hello", answer = text): Promise<void> {
   const before = peer.text().length;
   peer.socket.write(text);
-  await until(() => peer.text().length === before + text.length, `an echo of ${text}`);
+  await until(() => peer.text().length === before + answer.length, `the answer to ${text}`);
 }
 
 describe("serve()", () => {
@@ -319,6 +319,74 @@ describe("serve()", () => {
     await until(() => small.text().length === 12 * 1024 * 1024);
   });
 
+  test("over maxQueuedBytes with refuse it is the one that sends that goes", async () => {
+    class Asked extends Echo {
+      override handleRead(): void {
+        this.send(Buffer.alloc(Number(this.recv().toString()), "x"));
+      }
+    }
+    const server = start({ maxQueuedBytes: 48 * 1024 * 1024, whenQueuesFull: "refuse" }, Asked);
+    const large = connectTo(server);
+    large.socket.pause();
+    large.socket.write(String(40 * 1024 * 1024));
+    await until(() => [...server.connections].some((channel) => channel.bufferedAmount > 0));
+    const sender = connectTo(server);
+    sender.socket.pause();
+    sender.socket.write(String(24 * 1024 * 1024));
+    await until(() => server.stats().accepted === 2 && server.connections.size === 1);
+    expect(server.stats().evicted.queues).toBe(0);
+    large.socket.resume();
+    await until(() => large.text().length === 40 * 1024 * 1024);
+  });
+
+  test("limits.maxCollectBytes bounds the lines of AsyncChat", async () => {
+    class Lines extends AsyncChat {
+      constructor(socket: Socket, map?: ChannelMap) {
+        super(socket, map);
+        this.setTerminator("\n");
+      }
+      override collectIncomingData(): void {}
+      override foundTerminator(): void {
+        this.push("line");
+      }
+    }
+    const server = start({ limits: { maxCollectBytes: 100 } }, Lines);
+    const peer = connectTo(server);
+    await echoed(peer, "x\n", "line");
+    peer.socket.write("x".repeat(101));
+    await until(() => peer.end() !== undefined, "the long line to be refused");
+  });
+
+  test("who opens connections and never shakes hands keeps nobody out", async () => {
+    const server = start({ tls: identity }, Echo);
+    const [host, port] = server.address as [string, number];
+    const silent = Array.from({ length: 1100 }, () => connectTo(server, "127.0.0.2"));
+    await until(() => silent.every(({ socket }) => socket.readyState !== "opening"), "the silent ones");
+    const began = performance.now();
+    await echoed(watched(tls.connect({ host, port, ca, servername: "localhost" })));
+    // Far from the ten seconds that a handshake may take.
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await until(() => server.stats().handshakeFailures >= 1100 - 1024);
+  });
+
+  test("handshakes that startTls() began are counted when they fail", async () => {
+    class Start extends Echo {
+      override handleRead(): void {
+        this.recv();
+        this.send("go");
+        this.startTls(identity);
+      }
+      override handleError(): void {
+        this.close();
+      }
+    }
+    const server = start({}, Start);
+    const peer = connectTo(server);
+    await echoed(peer, "STARTTLS", "go");
+    peer.socket.write("no handshake");
+    await until(() => server.stats().handshakeFailures === 1);
+  });
+
   test("tls, and a renewed certificate", async () => {
     const server = start({ tls: identity }, Echo);
     const [host, port] = server.address as [string, number];
@@ -385,10 +453,26 @@ describe("misuse of serve()", () => {
     ["marks that do not fit", { limits: { lowWaterBytes: 10, highWaterBytes: 5 } }, "water marks"],
     ["a bad network", { deny: ["nonsense"] }, "nonsense"],
     ["no proxies", { proxyProtocol: { trusted: ["x"] } }, "x"],
+    ["a bad throttle", { throttle: { readBytesPerSecond: 0 } }, "byte rate"],
+    ["a signal that cannot be caught", { drainOn: ["SIGKILL"] }, "SIGKILL"],
     ["a bad drain", { drainTimeoutMs: -1 }, "drainTimeoutMs"],
     ["a bad port", { port: 70_000 }, "70000"],
+    ["an option that is none", { maxConnection: 1 } as ServeOptions, "no option maxConnection"],
+    ["a limit that is none", { limits: { idleTimeout: 1 } as object }, "no limit idleTimeout"],
+    ["a budget that is none", { maxQueuedBytes: -1 }, "maxQueuedBytes"],
   ])("%s", (_name, options, message) => {
     expect(() => start(options, Echo)).toThrow(message);
+  });
+
+  test("a drain of no time", () => {
+    const server = start({}, Echo);
+    expect(() => server.drain(Number.NaN)).toThrow("milliseconds");
+  });
+
+  test("a handler that is none", () => {
+    for (const handler of [undefined, {}, class {}, () => undefined]) {
+      expect(() => serve({ port: 0 }, handler as unknown as typeof Echo)).toThrow("extends Dispatcher");
+    }
   });
 
   test("a busy address", () => {

@@ -14,6 +14,7 @@ describe("streamLimits()", () => {
       lowWaterBytes: 16 * KIB,
       maxBufferedBytes: 64 * MIB,
       connectTimeoutMs: 60_000,
+      maxCollectBytes: Infinity,
       handshakeTimeoutMs: 10_000,
       closeTimeoutMs: 30_000,
       lingerTimeoutMs: 5_000,

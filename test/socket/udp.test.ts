@@ -279,8 +279,8 @@ describe("UdpSocket and ICMP", () => {
     },
   );
 
-  test.skipIf(hasLibc)(
-    "UdpSocket.sendto() of a connected one: its peer, and EISCONN for others",
+  onlyWithout(
+    `UdpSocket.sendto() of a connected one: its peer, and EISCONN for others${whyNot}`,
     async () => {
       using a = new Probe();
       using b = Probe.bound();
