@@ -10,7 +10,8 @@ import { drainOn, forgetSignals } from "./signals.ts";
  *
  * With `drainOn` the process ends at those signals, after a drain. Under `bun --hot` a call for the same address, made
  * by the code that was loaded again, gives the running server the new handler and options: connections that stand go on
- * with the new class, whose constructor is not run for them; public fields are kept, `#private` ones are not.
+ * with the new class, whose constructor is not run for them; public fields are kept, `#private` ones are not, nor are timers
+ * of the channel and a part of a line that AsyncChat holds.
  *
  * @example An echo server that ends gracefully
  * ```ts

@@ -1,3 +1,8 @@
+import { createHash, randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 import { afterEach, describe, expect, test } from "bun:test";
 
 import {
@@ -12,7 +17,7 @@ import {
 import * as fc from "fast-check";
 
 import { connectTo, Listening, Logged } from "../support/channels.ts";
-import { turns, until } from "../support/until.ts";
+import { turns, until, untilSteady } from "../support/until.ts";
 
 const map = new ChannelMap();
 afterEach(() => closeAll(map));
@@ -311,6 +316,51 @@ describe("AsyncChat", () => {
     await turns(50);
     expect(produced).toBe(stopped);
     expect(server.bufferedAmount).toBeLessThan(80_000);
+  });
+
+  test("AsyncChat.pushWithProducer() streams a Bun.file(), and holds little of it while the peer does not read", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "asyncore-chat-"));
+    try {
+      const bytes = randomBytes(24 * 1024 * 1024);
+      await Bun.write(join(folder, "bulk"), bytes);
+      const hash = createHash("sha256");
+      let received = 0;
+      let reading = false;
+      let ended = false;
+      class Late extends Dispatcher {
+        override readable(): boolean {
+          return reading;
+        }
+        override handleConnect(): void {}
+        override handleRead(): void {
+          const chunk = this.recv();
+          received += chunk.length;
+          hash.update(chunk);
+        }
+        override handleClose(): void {
+          ended = true;
+          this.close();
+        }
+      }
+      const listening = new Listening(map, (socket, into) => new Frames(socket, into));
+      const client = connectTo(new Late(undefined, map), listening.address);
+      await until(() => listening.accepted.length === 1, "accepted");
+      const server = listening.accepted[0] as Frames;
+      server.pushWithProducer(Bun.file(join(folder, "bulk")));
+      server.closeWhenDone();
+      await until(() => server.bufferedAmount > 0, "the kernel is full");
+      await untilSteady(() => server.socket?.bytesSent ?? 0, "the producer to be held back");
+      expect(server.socket?.bytesSent ?? 0).toBeLessThan(bytes.length);
+      // One piece of a file is at most 2 MiB.
+      expect(server.bufferedAmount).toBeLessThan(4 * 1024 * 1024);
+      reading = true;
+      client.wake();
+      await until(() => ended, "all of it, and the end");
+      expect(received).toBe(bytes.length);
+      expect(hash.digest("hex")).toBe(createHash("sha256").update(bytes).digest("hex"));
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   test("AsyncChat tells a producer that fails to handleError, and cancels it when closed", async () => {

@@ -11,6 +11,7 @@ const { i32, ptr } = FFIType;
 const SYMBOLS = {
   pipe2: { args: [ptr, i32], returns: i32 },
   openpty: { args: [ptr, ptr, ptr, ptr, ptr], returns: i32 },
+  mkfifo: { args: [ptr, i32], returns: i32 },
   fcntl: { args: [i32, i32, i32], returns: i32 },
 } as const;
 const c = hasFiles ? dlopen("libc.so.6", SYMBOLS).symbols : undefined;
@@ -50,8 +51,15 @@ export function makePty(): Fds {
   return new Fds(cells[0] as number, slave[0] as number);
 }
 
+/** mkfifo(3): no program is needed for it. */
+export function mkfifo(path: string): void {
+  const name = new Uint8Array(new ArrayBuffer(Buffer.byteLength(path) + 1));
+  name.set(Buffer.from(path));
+  if (c === undefined || c.mkfifo(name, 0o600) < 0) throw new Error(`no FIFO at ${path}`);
+}
+
 export function makeFifo(path: string): Fds {
-  Bun.spawnSync(["mkfifo", path]);
+  mkfifo(path);
   const read = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return new Fds(read, openSync(path, constants.O_WRONLY));
 }

@@ -5,9 +5,13 @@ import { join } from "node:path";
 
 import { Dispatcher } from "asyncore";
 
+import { mkfifo } from "./file-kit.ts";
 import { until } from "../support/until.ts";
 
 const index = JSON.stringify(join(import.meta.dirname, "../../src/index.ts"));
+
+/** cat(1). */
+const COPY = 'require("node:fs").createReadStream(process.argv.at(-1)).pipe(process.stdout)';
 
 /** A child that logs to a FIFO, which is read only when the test says so. */
 class Child implements AsyncDisposable {
@@ -18,7 +22,7 @@ class Child implements AsyncDisposable {
   readonly fifo: string = join(this.#folder, "out");
 
   constructor(program: string) {
-    if (Bun.spawnSync(["mkfifo", this.fifo]).exitCode !== 0) throw new Error("mkfifo failed");
+    mkfifo(this.fifo);
     // Open for both, so that it neither waits for a reader nor ends.
     const fd = openSync(this.fifo, "r+");
     this.#process = Bun.spawn([process.execPath, "-e", program], {
@@ -42,7 +46,7 @@ class Child implements AsyncDisposable {
   /** From now on somebody reads: what came so far, growing. */
   read(): { text: string } {
     const got = { text: "" };
-    const reader = Bun.spawn(["cat", this.fifo], { stdout: "pipe" });
+    const reader = Bun.spawn([process.execPath, "-e", COPY, this.fifo], { stdout: "pipe" });
     this.#reader = reader;
     void (async (): Promise<void> => {
       const decoder = new TextDecoder();

@@ -189,6 +189,17 @@ describe("TLS", () => {
     expect(channel.socket?.tls?.protocol).toBe("TLSv1.2");
   });
 
+  test("ciphers: the one that was chosen is the one that is used", async () => {
+    const listener = new Server({
+      ...server,
+      maxVersion: "TLSv1.2",
+      ciphers: "ECDHE-ECDSA-AES256-GCM-SHA384",
+    });
+    const channel = connected(listener);
+    await until(() => channel.received === "hello");
+    expect(channel.socket?.tls?.cipher).toBe("ECDHE-ECDSA-AES256-GCM-SHA384");
+  });
+
   test("startTls() on a listener renews the certificate, and open connections go on", async () => {
     const listener = new Server(server);
     const before = connected(listener);
