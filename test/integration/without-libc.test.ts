@@ -68,6 +68,6 @@ describe.concurrent("without the C library", () => {
       "of 16 MiB sent .* (tcp|unix).* Bun peer$",
     );
     if (code !== 0) console.error(said);
-    expect({ code, passed }).toEqual({ code: 0, passed: 75 });
+    expect({ code, passed }).toEqual({ code: 0, passed: 91 });
   });
 });

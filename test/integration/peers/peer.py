@@ -1,8 +1,11 @@
 # The same receiver as peer.ts with Python's plain blocking sockets, one thread for each transfer.
 # argv: how it behaves (fast, slow, chatty, half-closing, stalled). Commands and answers: see peer.ts.
+# With TLS the end of a transfer is "fin" only for a close_notify with a FIN behind it.
 import hashlib
 import json
+import os
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -42,6 +45,97 @@ def stream(offset, length):
 lock = threading.Lock()
 resumed = {}
 
+CERTIFICATES = os.path.join(os.path.dirname(__file__), "../../support/certificates")
+
+
+def context(version, is_server):
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
+    made.minimum_version = made.maximum_version = ssl.TLSVersion[version.replace(".", "_")]
+    if is_server:
+        made.load_cert_chain(f"{CERTIFICATES}/server.pem", f"{CERTIFICATES}/server-key.pem")
+    else:
+        made.load_verify_locations(f"{CERTIFICATES}/ca.pem")
+    return made
+
+
+class Secure:
+    """TLS over a socket, with the words of one. ssl's own sockets cannot close one direction only."""
+
+    def __init__(self, sock, version, is_server):
+        self.sock = sock
+        self.came = bytearray()
+        self.unsent = b""
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        name = None if is_server else "localhost"
+        self.tls = context(version, is_server).wrap_bio(self.incoming, self.outgoing, is_server, name)
+        self.call(self.tls.do_handshake)
+
+    def call(self, operation, *args):
+        while True:
+            try:
+                result = operation(*args)
+            except ssl.SSLWantReadError:
+                self.flush()
+                self.feed()
+                continue
+            self.flush()
+            return result
+
+    # One record at a time: closing our direction fails when data is waiting.
+    def feed(self):
+        while len(self.came) < 5 or len(self.came) < 5 + int.from_bytes(self.came[3:5], "big"):
+            chunk = self.sock.recv(262144)
+            if not chunk:
+                self.incoming.write_eof()
+                return
+            self.came += chunk
+        end = 5 + int.from_bytes(self.came[3:5], "big")
+        self.incoming.write(self.came[:end])
+        del self.came[:end]
+
+    def flush(self):
+        self.unsent += self.outgoing.read()
+        while self.unsent:
+            try:
+                sent = self.sock.send(self.unsent, socket.MSG_DONTWAIT)
+            except (BlockingIOError, TimeoutError):
+                return
+            self.unsent = self.unsent[sent:]
+
+    def recv(self, size):
+        try:
+            chunk = self.call(self.tls.read, size)
+        except ssl.SSLZeroReturnError:
+            chunk = b""
+        if chunk:
+            return chunk
+        self.sock.settimeout(60)
+        if self.came or self.sock.recv(1):
+            raise ssl.SSLError("more behind close_notify")
+        return b""
+
+    def send(self, data, _flags=0):
+        if not self.unsent:
+            self.call(self.tls.write, data)
+
+    sendall = send
+
+    def shutdown(self, how):
+        try:
+            self.tls.unwrap()
+        except ssl.SSLWantReadError:
+            # That is the peer's close_notify, which comes when it comes.
+            pass
+        self.flush()
+        self.sock.shutdown(how)
+
+    def settimeout(self, seconds):
+        self.sock.settimeout(seconds)
+
+    def close(self):
+        self.sock.close()
+
 
 def say(answer):
     with lock:
@@ -57,12 +151,22 @@ def chat(sock):
         pass
 
 
-def receive(number, sock):
+def receive(number, sock, version, is_server):
+    sock.settimeout(60)
+    try:
+        wire = sock if version is None else Secure(sock, version, is_server)
+    except OSError as error:
+        sock.close()
+        say({"id": number, "bytes": 0, "sha256": "", "end": f"handshake: {error}", "badAt": -1})
+        return
+    transfer(number, wire)
+
+
+def transfer(number, sock):
     digest = hashlib.sha256()
     count = 0
     bad_at = -1
     waits = 0
-    sock.settimeout(60)
     if behaviour == "half-closing":
         try:
             sock.sendall(b"request")
@@ -85,6 +189,12 @@ def receive(number, sock):
                 break
             chat(sock)
             continue
+        except ssl.SSLEOFError:
+            end = "truncated"
+            break
+        except ssl.SSLError as error:
+            end = f"broken: {error}"
+            break
         except OSError:
             end = "reset"
             break
@@ -112,7 +222,7 @@ def family_of(address):
     return (socket.AF_INET6 if ":" in address[0] else socket.AF_INET), tuple(address)
 
 
-def connect(number, to):
+def connect(number, to, version):
     family, address = family_of(to)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -120,13 +230,13 @@ def connect(number, to):
     except OSError as error:
         say({"id": number, "bytes": 0, "sha256": "", "end": f"connect: {error}", "badAt": -1})
         return
-    receive(number, sock)
+    receive(number, sock, version, False)
 
 
-def listen(number, listener):
+def listen(number, listener, version):
     sock, _ = listener.accept()
     listener.close()
-    receive(number, sock)
+    receive(number, sock, version, True)
 
 
 for line in sys.stdin:
@@ -136,8 +246,9 @@ for line in sys.stdin:
         resumed[number].set()
         continue
     resumed[number] = threading.Event()
+    version = command.get("tls")
     if command["do"] == "connect":
-        threading.Thread(target=connect, args=(number, command["to"]), daemon=True).start()
+        threading.Thread(target=connect, args=(number, command["to"], version), daemon=True).start()
     else:
         family, address = family_of(command["at"])
         listener = socket.socket(family, socket.SOCK_STREAM)
@@ -145,4 +256,4 @@ for line in sys.stdin:
         listener.listen(1)
         name = listener.getsockname()
         say({"id": number, "listening": name if isinstance(name, str) else name[:2]})
-        threading.Thread(target=listen, args=(number, listener), daemon=True).start()
+        threading.Thread(target=listen, args=(number, listener, version), daemon=True).start()

@@ -1,12 +1,15 @@
 // A receiver on raw Bun sockets, in a process of its own. argv: how it behaves (fast, slow, chatty, half-closing,
-// stalled). stdin: {id, do: "connect", to} | {id, do: "listen", path?, host?} | {id, do: "resume"}, one a line.
-// stdout: {id, listening: address}, then {id, bytes, sha256, end, badAt}. `peer.py` is the same with Python's sockets.
+// stalled). stdin: {id, do: "connect", to, tls?} | {id, do: "listen", at, tls?} | {id, do: "resume"}, one a line; `tls`
+// is the version to speak. stdout: {id, listening: address}, then {id, bytes, sha256, end, badAt}. `peer.py` is the same
+// with Python's sockets.
+import { ca, server } from "../../support/certificates.ts";
+import type { TlsVersion } from "../support/peers.ts";
 import { StreamCheck } from "../support/stream.ts";
 
 type Address = [host: string, port: number] | string;
 type Command =
-  | { readonly id: number; readonly do: "connect"; readonly to: Address }
-  | { readonly id: number; readonly do: "listen"; readonly at: Address }
+  | { readonly id: number; readonly do: "connect"; readonly to: Address; readonly tls?: TlsVersion }
+  | { readonly id: number; readonly do: "listen"; readonly at: Address; readonly tls?: TlsVersion }
   | { readonly id: number; readonly do: "resume" };
 
 const [behaviour = "fast"] = process.argv.slice(2);
@@ -16,6 +19,7 @@ const SLOW_WAITS = 40;
 
 class Transfer {
   readonly id: number;
+  readonly tls: TlsVersion | undefined;
   readonly check: StreamCheck = new StreamCheck();
   end: string | undefined;
   wire: Wire | undefined;
@@ -24,8 +28,9 @@ class Transfer {
   resumed = false;
   chat: ReturnType<typeof setInterval> | undefined;
 
-  constructor(id: number) {
+  constructor(id: number, tls: TlsVersion | undefined) {
     this.id = id;
+    this.tls = tls;
   }
 }
 type Wire = Bun.Socket<Transfer>;
@@ -35,16 +40,25 @@ const say = (answer: object): void => {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
 };
 
+/** The connection stands, TLS included. */
+function begin(wire: Wire): void {
+  const transfer = wire.data;
+  transfer.wire = wire;
+  if (behaviour === "stalled" && !transfer.resumed) wire.pause();
+  if (behaviour === "half-closing") {
+    wire.write("request");
+    wire.shutdown();
+  }
+  if (behaviour === "chatty") transfer.chat = setInterval(() => wire.write("x"), 1);
+}
+
 const socket: Bun.SocketHandler<Transfer> = {
   open(wire) {
-    const transfer = wire.data;
-    transfer.wire = wire;
-    if (behaviour === "stalled" && !transfer.resumed) wire.pause();
-    if (behaviour === "half-closing") {
-      wire.write("request");
-      wire.shutdown();
-    }
-    if (behaviour === "chatty") transfer.chat = setInterval(() => wire.write("x"), 1);
+    if (wire.data.tls === undefined) begin(wire);
+  },
+  handshake(wire, success) {
+    if (success) begin(wire);
+    else wire.data.end = "handshake";
   },
   data(wire, chunk) {
     const transfer = wire.data;
@@ -73,10 +87,18 @@ const socket: Bun.SocketHandler<Transfer> = {
   },
 };
 
-async function connect(id: number, to: Address): Promise<void> {
-  const transfer = new Transfer(id);
+/** Bun's `tls` option, where it is wanted. It takes versions as the wire's numbers only. */
+function secure(version: TlsVersion | undefined, end: object): { tls?: object } {
+  if (version === undefined) return {};
+  const number = version === "TLSv1.2" ? 0x0303 : 0x0304;
+  return { tls: { ...end, minVersion: number, maxVersion: number } };
+}
+
+async function connect(id: number, to: Address, tls: TlsVersion | undefined): Promise<void> {
+  const transfer = new Transfer(id, tls);
   transfers.set(id, transfer);
-  const common = { data: transfer, socket, allowHalfOpen: true };
+  const end = { ca, serverName: "localhost" };
+  const common = { data: transfer, socket, allowHalfOpen: true, ...secure(tls, end) };
   try {
     if (typeof to === "string") await Bun.connect({ unix: to, ...common });
     else await Bun.connect({ hostname: to[0], port: to[1], ...common });
@@ -85,8 +107,8 @@ async function connect(id: number, to: Address): Promise<void> {
   }
 }
 
-function listen(id: number, at: Address): void {
-  const transfer = new Transfer(id);
+function listen(id: number, at: Address, tls: TlsVersion | undefined): void {
+  const transfer = new Transfer(id, tls);
   transfers.set(id, transfer);
   const accepting: Bun.SocketHandler<Transfer> = {
     ...socket,
@@ -95,7 +117,7 @@ function listen(id: number, at: Address): void {
       listener.stop();
     },
   };
-  const common = { data: transfer, socket: accepting, allowHalfOpen: true };
+  const common = { data: transfer, socket: accepting, allowHalfOpen: true, ...secure(tls, server) };
   const listener =
     typeof at === "string"
       ? Bun.listen({ unix: at, ...common })
@@ -113,7 +135,7 @@ function resume(id: number): void {
 
 for await (const line of console) {
   const command = JSON.parse(line) as Command;
-  if (command.do === "connect") await connect(command.id, command.to);
-  else if (command.do === "listen") listen(command.id, command.at);
+  if (command.do === "connect") await connect(command.id, command.to, command.tls);
+  else if (command.do === "listen") listen(command.id, command.at, command.tls);
   else resume(command.id);
 }

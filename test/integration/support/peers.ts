@@ -11,6 +11,9 @@ export const behaviours: readonly Behaviour[] = ["fast", "slow", "chatty", "half
 export type Language = "Bun" | "Python";
 export const languages: readonly Language[] = ["Bun", "Python"];
 
+/** What TLS a transfer goes through; none: in plain. */
+export type TlsVersion = "TLSv1.2" | "TLSv1.3";
+
 /** One process; any number of transfers, each with an id. */
 export class Peer {
   readonly #program: Program;
@@ -23,12 +26,12 @@ export class Peer {
   nextId(): number {
     return ++this.#ids;
   }
-  connect(id: number, to: Address): void {
-    this.#program.tell({ id, do: "connect", to });
+  connect(id: number, to: Address, tls?: TlsVersion): void {
+    this.#program.tell({ id, do: "connect", to, tls });
   }
   /** Listens at `at` for one connection. @returns the address */
-  async listen(id: number, at: Address): Promise<Address> {
-    this.#program.tell({ id, do: "listen", at });
+  async listen(id: number, at: Address, tls?: TlsVersion): Promise<Address> {
+    this.#program.tell({ id, do: "listen", at, tls });
     const answer = await this.#program.answer(
       (one) => one["id"] === id && one["listening"] !== undefined,
       "the address",

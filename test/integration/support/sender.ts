@@ -5,6 +5,7 @@ import {
   Dispatcher,
   type Socket,
   socketMap,
+  type SocketOptions,
   type StreamLimits,
   streamLimits,
 } from "asyncore";
@@ -77,12 +78,12 @@ export class Sender extends Dispatcher {
 export class SenderServer extends Dispatcher {
   readonly #sender: Sender;
 
-  /** @param on an idle socket, or the family of one to make */
-  constructor(sender: Sender, on: number | Socket, at: Address, map: ChannelMap = socketMap) {
+  /** @param on an idle socket, or what kind to make */
+  constructor(sender: Sender, on: SocketOptions | Socket, at: Address, map: ChannelMap = socketMap) {
     super(undefined, map);
     this.#sender = sender;
-    if (typeof on === "number") this.createSocket(on);
-    else this.setSocket(on);
+    if ("state" in on) this.setSocket(on);
+    else this.createSocket(on);
     this.bind(at);
     this.listen();
   }
