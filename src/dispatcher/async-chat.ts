@@ -123,7 +123,7 @@ export class AsyncChat extends Dispatcher {
         const detail = `${behind} bytes of plaintext behind the request for TLS`;
         throw new TLSError("PLAINTEXT_BEHIND", "handshake", { detail });
       }
-      this.initiateSend();
+      this.channelDispatch.watch(this.initiateSend());
       if (this.#output.length > 0 || this.#pulling !== undefined) {
         throw osError("EAGAIN", { syscall: "startTls", detail: "a producer is not done" });
       }

@@ -72,7 +72,8 @@ export class Drain {
       else channel.close();
     } catch (error) {
       // A close() of the user's own. The others are closed all the same.
-      channel.channelDispatch.watch(Promise.reject(error));
+      const reason = error instanceof Error ? error : new Error(String(error));
+      channel.channelDispatch.watch(Promise.reject(reason));
       this.#failed.add(socket);
       socket.abort();
     }

@@ -154,7 +154,7 @@ export function servePlan(options: ServeOptions): ServePlan {
   const usual: readonly NodeJS.Signals[] = ["SIGTERM", "SIGINT"];
   for (const signal of typeof drainOn === "boolean" ? [] : drainOn) {
     if (Object.hasOwn(constants.signals, signal) && !UNCATCHABLE.has(signal)) continue;
-    throw new ArgumentRangeError(`drainOn: signals that can be caught, not ${String(signal)}`);
+    throw new ArgumentRangeError(`drainOn: signals that can be caught, not ${signal}`);
   }
   // Says what is wrong with them now, and not to each connection.
   if (options.throttle !== undefined) {
