@@ -225,7 +225,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   protected get acceptReady(): boolean {
     return false;
   }
-  /** For the kind that opens: whether the outcome of connect() is still open. */
+  /** For the kind that opens: whether the outcome of connect() is open. */
   protected get pending(): boolean {
     return this.#state === "connecting";
   }
@@ -448,9 +448,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #overflow(count: number): never {
-    const queued = this.#queue.length;
-    const { maxBufferedBytes } = this.limits;
-    this.#overflown(`${count} bytes on top of ${queued} queued pass the cap of ${maxBufferedBytes}`);
+    const { length } = this.#queue;
+    this.#overflown(`${count} bytes on top of ${length} pass the cap of ${this.limits.maxBufferedBytes}`);
   }
 
   #overBudget(): void {
