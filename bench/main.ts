@@ -1,19 +1,25 @@
 /**
- * `bun run bench`: the macro benches, then the micro benches. Options: `--only NAME` (may be repeated; a workload or
- * a micro bench file), `--quick` (does it work: short windows, two rounds, no micro benches unless named),
- * `--rounds N`, `--json FILE` (every sample). Missed promises do not fail; wrong bytes, crashes and silence do.
+ * `npm run bench`: the macro benches, then the micro benches. Options: `--only NAME` (may be repeated; a workload or
+ * a micro bench file), `--quick` (does it work: short windows, one round, no micro benches unless named),
+ * `--rounds N`, `--json FILE` (summaries and every sample). A whole run goes to `bench/results/full.json`, of which the
+ * report and its charts are made; any other one without `--json` to `bench/results/last.json`. Missed promises do not
+ * fail; wrong bytes, crashes and silence do.
  */
+import path from "node:path";
 import { parseArgs } from "node:util";
 
-import { printEnvironment, printSummary, type Summary, summarize } from "./macro/report.ts";
+import { printEnvironment, printSummary } from "./macro/print.ts";
 import { Runner } from "./macro/runner.ts";
-import type { Timing, Workload } from "./macro/workload.ts";
+import { type Summary, summarize } from "./macro/summary.ts";
+import type { Timing } from "./macro/workload.ts";
 import { workloads } from "./macro/workloads.ts";
 import { microBenches, runMicro } from "./micro/run-all.ts";
+import { writeReport } from "./report/report.ts";
+import { type Results, resultsFolder, writeResults } from "./report/results.ts";
 
-const FULL: Timing = { warmupMs: 500, warmupMessages: 150_000, windowMs: 1000 };
-const QUICK: Timing = { warmupMs: 80, warmupMessages: 5000, windowMs: 100 };
-const QUICK_ROUNDS = 2;
+const FULL: Timing = { warmupMs: 500, warmupMessages: 150_000, windowMs: 1000, sliceMs: 100 };
+const QUICK: Timing = { warmupMs: 40, warmupMessages: 2000, windowMs: 50, sliceMs: 50 };
+const QUICK_ROUNDS = 1;
 
 const { values } = parseArgs({
   options: {
@@ -35,33 +41,35 @@ if (unknown.length > 0) usage(`no such bench: ${unknown.join(", ")}. Benches: ${
 const wanted = (name: string): boolean => only.length === 0 || only.includes(name);
 const macro = workloads.filter(({ name }) => wanted(name));
 const micro = microBenches.filter((name) => (quick ? only.includes(name) : wanted(name)));
-const summaries: Summary[] = [];
-const samples: Record<string, unknown> = {};
+const whole = only.length === 0 && !quick;
+const file = values.json ?? path.join(resultsFolder, whole ? "full.json" : "last.json");
 
 await using runner = new Runner();
+const summaries: Summary[] = [];
+
+const results = (microResults: Results["micro"]): Results => ({
+  at: new Date().toISOString(),
+  environment: runner.environment,
+  quick,
+  workloads: summaries,
+
+  micro: microResults,
+});
+
 if (macro.length > 0) printEnvironment(runner.environment, quick);
 for (const workload of macro) {
-  const planned: Workload = quick
-    ? { ...workload, client: workload.quickClient ?? workload.client }
-    : workload;
-  const result = await runner.run(
-    planned,
-    rounds ?? (quick ? QUICK_ROUNDS : planned.rounds),
-    quick ? QUICK : FULL,
-  );
+  const planned = rounds ?? (quick ? QUICK_ROUNDS : workload.rounds);
+  const result = await runner.run(workload, planned, quick ? QUICK : { ...FULL, ...workload.timing }, quick);
   const summary = summarize(result, !quick);
-  printSummary(summary, planned);
+  printSummary(summary);
   summaries.push(summary);
-  samples[workload.name] = Object.fromEntries(result.samples);
+  // What is there is kept, should the rest be interrupted.
+  await writeResults(file, results([]));
 }
 const microResults = await runMicro(micro);
+await writeResults(file, results(microResults));
+if (whole) await writeReport(results(microResults));
 
-if (values.json !== undefined) {
-  const { environment } = runner;
-  const at = new Date().toISOString();
-  const report = { at, environment, quick, workloads: summaries, samples, micro: microResults };
-  await Bun.write(values.json, `${JSON.stringify(report, undefined, 2)}\n`);
-}
 const broken = summaries.flatMap(({ name, broken: failures }) =>
   failures.map((failure) => `${name}: ${failure}`),
 );

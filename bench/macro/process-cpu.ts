@@ -44,9 +44,19 @@ export function cpuBetween(
   return { totalUs, userUs, systemUs };
 }
 
+/** Memory the process has resident, in bytes. */
+export function residentBytes(pid: number): number {
+  return memoryLine(pid, "VmRSS");
+}
+
 /** The most memory the process ever had resident, in bytes. */
 export function peakRss(pid: number): number {
-  const line = /^VmHWM:\s+(\d+) kB$/mu.exec(readFileSync(`/proc/${pid}/status`, "latin1"));
+  return memoryLine(pid, "VmHWM");
+}
+
+function memoryLine(pid: number, name: string): number {
+  const status = readFileSync(`/proc/${pid}/status`, "latin1");
+  const line = new RegExp(`^${name}:\\s+(\\d+) kB$`, "mu").exec(status);
   return Number(line?.[1] ?? 0) * 1024;
 }
 

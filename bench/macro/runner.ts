@@ -2,16 +2,25 @@
  * Runs a workload: every round is a fresh generator with a fresh server per peer, and every second round has the peers
  * in reverse order, so that a machine that gets slower or busier hits all alike. Knows nothing of what is measured.
  */
-import { readFileSync } from "node:fs";
-import { cpus, loadavg, release, tmpdir } from "node:os";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { findRuntimes, MISSING } from "./runtimes.ts";
-import type { Figures, Peer, RoundRequest, RoundResult, Timing, Workload } from "./workload.ts";
+import { type Environment, findEnvironment } from "./environment.ts";
+import { buildFolder, findRuntimes, MISSING } from "./runtimes.ts";
+import type {
+  Figures,
+  Peer,
+  RoundRequest,
+  RoundResult,
+  ServerCommand,
+  Timing,
+  Workload,
+} from "./workload.ts";
 
-const peersFolder = path.join(import.meta.dir, "../peers");
+const here = path.join(import.meta.dir, "../..");
 const measureProgram = path.join(import.meta.dir, "measure.ts");
-const ROUND_DEADLINE_MS = 110_000;
+const ROUND_DEADLINE_MS = 115_000;
 
 /** What the rounds of one workload brought. */
 export interface WorkloadResult {
@@ -22,59 +31,25 @@ export interface WorkloadResult {
   readonly broken: readonly string[];
 }
 
-/** The machine, for the head of the report. */
-export interface Environment {
-  readonly bun: string;
-  /** Versions; undefined where there is none. */
-  readonly node: string | undefined;
-  readonly python: string | undefined;
-  readonly kernel: string;
-  readonly cpu: string;
-  readonly load: number;
-  /** CPU of the server and of the generator; undefined when they cannot be pinned. */
-  readonly pinned: readonly [number, number] | undefined;
-  /** Why not. */
-  readonly unpinned: string | undefined;
-}
-
 export class Runner {
-  readonly environment: Environment;
+  readonly environment: Environment = findEnvironment();
   readonly #runtimes = findRuntimes();
   readonly #bundles = new Map<string, string>();
 
-  constructor() {
-    const allowed = allowedCpus();
-    const taskset = Bun.which("taskset");
-    const [serverCpu, generatorCpu] = allowed;
-    const pinned =
-      taskset !== null && serverCpu !== undefined && generatorCpu !== undefined
-        ? ([serverCpu, generatorCpu] as const)
-        : undefined;
-    this.environment = {
-      bun: Bun.version,
-      node: this.#runtimes.node?.version,
-      python: this.#runtimes.python?.version,
-      kernel: release(),
-      cpu: `${allowed.length} x ${cpus()[0]?.model ?? "unknown"}`,
-      load: loadavg()[0] ?? 0,
-      pinned,
-      unpinned:
-        pinned === undefined ? (taskset === null ? "no taskset here" : "only one CPU here") : undefined,
-    };
-  }
-
-  async run(workload: Workload, rounds: number, timing: Timing): Promise<WorkloadResult> {
+  /** @param quick with each peer's `quickClient` in place of its `client` */
+  async run(workload: Workload, rounds: number, timing: Timing, quick: boolean): Promise<WorkloadResult> {
     const notes = new Set<string>();
     const broken: string[] = [];
     const peers: Peer[] = [];
     for (const peer of workload.peers) {
-      const { name, runtime = "bun" } = peer;
-      if (runtime === "bun" || this.#runtimes[runtime] !== undefined) peers.push(peer);
-      else notes.add(`${name} was left out: ${MISSING[runtime]}`);
+      const missing = this.#missing(peer);
+      if (missing === undefined) peers.push(peer);
+      else notes.add(`${peer.name} was left out: ${missing}`);
     }
     const samples = new Map<string, (Figures | undefined)[]>(peers.map((peer) => [peer.name, []]));
     for (let round = 0; round < rounds; round++) {
-      const results = await this.#runRound(round % 2 === 0 ? peers : peers.toReversed(), workload, timing);
+      const order = round % 2 === 0 ? peers : peers.toReversed();
+      const results = await this.#runRound(order, workload, timing, quick);
       for (const { name } of peers) {
         const result = results[name] ?? { broken: "no result" };
         if ("broken" in result) {
@@ -89,15 +64,35 @@ export class Runner {
     return { workload, samples, notes: [...notes], broken };
   }
 
-  async #runRound(peers: readonly Peer[], workload: Workload, timing: Timing): Promise<RoundResult> {
+  #missing({ program, runtime = "bun" }: Peer): string | undefined {
+    if (runtime === "bun") return undefined;
+    const found =
+      runtime === "built"
+        ? existsSync(path.join(buildFolder, program))
+        : this.#runtimes[runtime] !== undefined;
+    return found ? undefined : MISSING[runtime];
+  }
+
+  async #runRound(
+    peers: readonly Peer[],
+    workload: Workload,
+    timing: Timing,
+    quick: boolean,
+  ): Promise<RoundResult> {
     const [serverCpu, generatorCpu] = this.environment.pinned ?? [];
+    const jobOf = ({ client, quickClient }: Pick<Peer, "client" | "quickClient">): Peer["client"] =>
+      quick ? (quickClient ?? client) : client;
+    const client = jobOf(workload) ?? workload.client;
     const servers = await Promise.all(
-      peers.map(async (peer) => ({
+      peers.map(async (peer): Promise<ServerCommand> => ({
         peer: peer.name,
         command: [...onCpu(serverCpu), ...(await this.#commandOf(peer)), ...(peer.args ?? [])],
+        client: jobOf(peer) ?? client,
+        compiles: peer.runtime === undefined || peer.runtime === "bun" || peer.runtime === "node",
+        answers: peer.runtime !== "built",
       })),
     );
-    const request: RoundRequest = { servers, client: workload.client, timing };
+    const request: RoundRequest = { servers, client, timing };
     const child = Bun.spawn(
       [...onCpu(generatorCpu), process.execPath, measureProgram, JSON.stringify(request)],
       { stdin: "pipe", stdout: "pipe", stderr: "inherit", timeout: ROUND_DEADLINE_MS },
@@ -112,12 +107,13 @@ export class Runner {
     }
   }
 
-  async #commandOf({ program: file, runtime = "bun" }: Peer): Promise<string[]> {
-    const program = path.join(peersFolder, file);
+  async #commandOf({ program: file, runtime = "bun", root = here }: Peer): Promise<string[]> {
+    if (runtime === "built") return [path.join(buildFolder, file)];
+    const program = path.join(root, "bench/peers", file);
     if (runtime === "bun") return [process.execPath, program];
     const interpreter = this.#runtimes[runtime]?.program ?? runtime;
-    // Its own words about asyncore's end would be all that a reader sees.
-    if (runtime === "python") return [interpreter, "-W", "ignore", program];
+    // asyncore's own words about its end would be all that a reader sees.
+    if (runtime !== "node") return [interpreter, "-W", "ignore", program];
     // Node does not run TypeScript everywhere: it gets the same source, bundled.
     let bundle = this.#bundles.get(program);
     if (bundle === undefined) {
@@ -137,14 +133,4 @@ export class Runner {
 
 function onCpu(cpu: number | undefined): string[] {
   return cpu === undefined ? [] : ["taskset", "-c", String(cpu)];
-}
-
-function allowedCpus(): number[] {
-  const line = /^Cpus_allowed_list:\s+(.+)$/mu.exec(readFileSync("/proc/self/status", "latin1"));
-  const list: number[] = [];
-  for (const part of (line?.[1] ?? "0").split(",")) {
-    const [first = 0, last = first] = part.split("-").map(Number);
-    for (let cpu = first; cpu <= last; cpu++) list.push(cpu);
-  }
-  return list;
 }

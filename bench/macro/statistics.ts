@@ -35,6 +35,7 @@ function quantile(sorted: readonly number[], share: number): number {
 
 export type Verdict =
   | "met"
+  | "met within the spread"
   | "missed"
   | "no verdict: the spread exceeds the difference"
   | "no verdict: the server had CPU to spare"
@@ -47,5 +48,25 @@ export function judge(spread: Spread, target: Target): Verdict {
   const best = atMost ? spread.lower : -spread.upper;
   const value = atMost ? target.value : -target.value;
   if (worst <= value) return "met";
-  return best > value ? "missed" : "no verdict: the spread exceeds the difference";
+  if (best > value) return "missed";
+  return target.withinSpread === true
+    ? "met within the spread"
+    : "no verdict: the spread exceeds the difference";
+}
+
+export type Comparison = "more" | "less" | "no verdict: the spread exceeds the difference";
+
+/** Fewer rounds say nothing: of four, all go one way by chance once in eight times. */
+const FEWEST_ROUNDS = 5;
+
+/**
+ * Whether ratios of one thing to another, one for each round, say that it is more or less. They do when every round says
+ * so, and their median is farther from 1 than their middle half is wide.
+ */
+export function compare({ median, min, max, lower, upper, samples }: Spread): Comparison {
+  if (samples.length >= FEWEST_ROUNDS && Math.abs(median - 1) > upper - lower) {
+    if (min > 1) return "more";
+    if (max < 1) return "less";
+  }
+  return "no verdict: the spread exceeds the difference";
 }

@@ -1,6 +1,7 @@
 """What the Python programs of the bench do besides serving, as life.ts for the others: the port on one line, one line
 of JSON for each question on standard input, an end when that ends, and a hard limit. Costs nothing while load is on:
 a thread waits for standard input, unless the program reads the questions itself."""
+import gc
 import json
 import os
 import resource
@@ -18,14 +19,21 @@ def _begin(port):
     print(port, flush=True)
 
 
-def serving(port):
-    """For a program that goes on to loop(): announces the port and ends with its parent."""
+def _resident():
+    with open("/proc/self/statm", encoding="ascii") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize()
 
-    def wait_for_end():
-        sys.stdin.read()
+
+def serving(port):
+    """For a program that goes on to loop(): announces the port, tells its memory, and ends with its parent."""
+
+    def answer_until_end():
+        for _ in sys.stdin:
+            gc.collect()
+            print(json.dumps({"rss": _resident()}), flush=True)
         os._exit(0)
 
-    threading.Thread(target=wait_for_end, daemon=True).start()
+    threading.Thread(target=answer_until_end, daemon=True).start()
     _begin(port)
 
 

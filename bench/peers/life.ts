@@ -8,7 +8,8 @@ const HARD_LIFETIME_MS = 120_000;
 /** What a server says to `memory`: after a full collection, in bytes. */
 export interface MemoryReport {
   readonly rss: number;
-  readonly heap: number;
+  /** Undefined where the runtime does not tell. */
+  readonly heap?: number;
 }
 
 /** What a command with a number does; the result is the answer. */

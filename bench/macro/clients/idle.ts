@@ -1,15 +1,23 @@
 /**
  * Idle: opens many connections, leaves them alone, and asks the server for its memory before and after, each time
- * after a full collection. Then every connection sends eight bytes and must get them back, which proves that all
- * were served, and memory is asked for once more: what a connection costs that has been used.
+ * after a full collection, and for its CPU time in between. Then every connection sends eight bytes and must get them
+ * back, which proves that all were served, and memory is asked for once more: what a connection costs that has been
+ * used. A server that does not answer has no garbage to collect: its memory is read from /proc.
  */
 import { readFileSync } from "node:fs";
 
 import type { Socket } from "bun";
 
-import { openDescriptors, peakRss, sparedDescriptors } from "../process-cpu.ts";
+import {
+  cpuBetween,
+  openDescriptors,
+  peakRss,
+  readCpu,
+  residentBytes,
+  sparedDescriptors,
+} from "../process-cpu.ts";
 import { ServerProcess, within } from "../server-process.ts";
-import type { ClientJob, RoundResult, RunResult, ServerCommand } from "../workload.ts";
+import type { ClientJob, Figures, RoundResult, RunResult, ServerCommand, Timing } from "../workload.ts";
 import { connectAll } from "./connect.ts";
 
 const SAMPLES = 4;
@@ -23,12 +31,16 @@ const REHEARSAL = 256;
 type IdleJob = Extract<ClientJob, { kind: "idle" }>;
 
 /** One server after the other. */
-export async function measureIdle(commands: readonly ServerCommand[], job: IdleJob): Promise<RoundResult> {
+export async function measureIdle(
+  commands: readonly ServerCommand[],
+  job: IdleJob,
+  timing: Timing,
+): Promise<RoundResult> {
   const results: Record<string, RunResult> = {};
-  for (const { peer, command } of commands) {
+  for (const { peer, command, answers } of commands) {
     try {
       const server = await ServerProcess.start(command);
-      results[peer] = await idle(job, server);
+      results[peer] = await idle(job, server, answers, timing);
       await server.stop();
     } catch (error) {
       results[peer] = { broken: error instanceof Error ? error.message : String(error) };
@@ -37,7 +49,12 @@ export async function measureIdle(commands: readonly ServerCommand[], job: IdleJ
   return results;
 }
 
-async function idle(job: IdleJob, server: ServerProcess): Promise<RunResult> {
+async function idle(
+  job: IdleJob,
+  server: ServerProcess,
+  answers: boolean,
+  timing: Timing,
+): Promise<RunResult> {
   const notes: string[] = [];
   const count = Math.min(job.connections, sparedDescriptors());
   if (count < job.connections)
@@ -49,18 +66,24 @@ async function idle(job: IdleJob, server: ServerProcess): Promise<RunResult> {
   for (const wire of rehearsal.wires) wire.end();
   await descriptorsReach(server, (held) => held <= baseDescriptors);
 
-  const before = await lowest(server);
+  const before = await lowest(server, answers);
   const crowd = await openCrowd(count, server.port);
   await descriptorsReach(server, (held) => held >= baseDescriptors + count);
-  const opened = await lowest(server);
+  const opened = await lowest(server, answers);
+  const cpuMsPerSecond = await cpuOfNothing(server, timing.windowMs);
   await crowd.pingAll();
-  const used = await lowest(server);
+  const used = await lowest(server, answers);
+  const heap: Figures =
+    opened.heap === undefined || before.heap === undefined
+      ? {}
+      : { heapBytesPerConnection: (opened.heap - before.heap) / count };
   for (const wire of crowd.wires) wire.terminate();
   return {
     figures: {
       connections: count,
       bytesPerConnection: (opened.rss - before.rss) / count,
-      heapBytesPerConnection: (opened.heap - before.heap) / count,
+      ...heap,
+      cpuMsPerSecond,
       bytesPerUsedConnection: (used.rss - before.rss) / count,
       peakRssBytes: peakRss(server.pid),
     },
@@ -69,16 +92,31 @@ async function idle(job: IdleJob, server: ServerProcess): Promise<RunResult> {
 }
 
 // The allocator gives pages back when it likes; the least of several samples is nearest to what is really held.
-async function lowest(server: ServerProcess): Promise<{ rss: number; heap: number }> {
+async function lowest(
+  server: ServerProcess,
+  answers: boolean,
+): Promise<{ rss: number; heap: number | undefined }> {
   let rss = Infinity;
-  let heap = Infinity;
+  let heap: number | undefined;
   for (let sample = 0; sample < SAMPLES; sample++) {
     await Bun.sleep(SAMPLE_GAP_MS);
+    if (!answers) {
+      rss = Math.min(rss, residentBytes(server.pid));
+      continue;
+    }
     const memory = await server.memory();
     rss = Math.min(rss, memory.rss);
-    heap = Math.min(heap, memory.heap);
+    if (memory.heap !== undefined) heap = Math.min(heap ?? Infinity, memory.heap);
   }
   return { rss, heap };
+}
+
+async function cpuOfNothing(server: ServerProcess, ms: number): Promise<number> {
+  const before = readCpu(server.pid);
+  const from = performance.now();
+  await Bun.sleep(ms);
+  const { totalUs } = cpuBetween(before, readCpu(server.pid));
+  return totalUs / (performance.now() - from);
 }
 
 interface Crowd {

@@ -1,7 +1,8 @@
 /**
  * Lines: each connection keeps some packets of lines in flight and sends one more for each that was answered, every
  * packet with a write of its own. What is sent is a ring of numbered lines that all connections share, each from
- * another place, so that a lost, doubled or strayed line is a wrong one.
+ * another place, so that a lost, doubled or strayed line is a wrong one. Lines may also be frames with their length in
+ * front. Latency is a packet's: from its first byte out to its last byte back.
  */
 import type { Socket } from "bun";
 
@@ -9,6 +10,7 @@ import type { ClientJob } from "../workload.ts";
 import { Load } from "./load.ts";
 
 const RING_PACKETS = 64;
+const LENGTH_BYTES = 4;
 
 interface Stream {
   /** Where in the ring the next byte goes out … */
@@ -19,12 +21,18 @@ interface Stream {
   credit: number;
   /** Bytes of the packet under way that came back. */
   part: number;
+  /** When each packet in flight was begun; a ring. */
+  readonly begun: Float64Array;
+  /** Packets begun, and packets that came back. */
+  packetsOut: number;
+  packetsBack: number;
 }
 
 export class LinesLoad extends Load<Stream> {
   readonly bytesPerMessage: number;
   readonly #packetBytes: number;
   readonly #windowBytes: number;
+  readonly #inFlight: number;
   readonly #ring: Buffer;
 
   constructor(job: Extract<ClientJob, { kind: "lines" }>) {
@@ -32,15 +40,31 @@ export class LinesLoad extends Load<Stream> {
     this.bytesPerMessage = job.lineBytes;
     this.#packetBytes = job.linesPerPacket * job.lineBytes;
     this.#windowBytes = job.packetsInFlight * this.#packetBytes;
+    this.#inFlight = job.packetsInFlight;
+    const { lineBytes, framing = "newline" } = job;
     this.#ring = Buffer.alloc(RING_PACKETS * this.#packetBytes);
     for (let line = 0; line < RING_PACKETS * job.linesPerPacket; line++) {
-      this.#ring.write(`line ${line} `.padEnd(job.lineBytes - 1, ".") + "\n", line * job.lineBytes);
+      const at = line * lineBytes;
+      if (framing === "newline") {
+        this.#ring.write(`line ${line} `.padEnd(lineBytes - 1, ".") + "\n", at);
+      } else {
+        this.#ring.writeUInt32BE(lineBytes - LENGTH_BYTES, at);
+        this.#ring.write(`frame ${line} `.padEnd(lineBytes - LENGTH_BYTES, "."), at + LENGTH_BYTES);
+      }
     }
   }
 
   protected dataOf(index: number): Stream {
     const start = (index % RING_PACKETS) * this.#packetBytes;
-    return { out: start, back: start, credit: this.#windowBytes, part: 0 };
+    return {
+      out: start,
+      back: start,
+      credit: this.#windowBytes,
+      part: 0,
+      begun: new Float64Array(this.#inFlight),
+      packetsOut: 0,
+      packetsBack: 0,
+    };
   }
 
   protected send(wire: Socket<Stream>): void {
@@ -49,7 +73,11 @@ export class LinesLoad extends Load<Stream> {
       // After a short write the rest of that packet goes first.
       const left = this.#packetBytes - (stream.out % this.#packetBytes);
       // The load is pausing: packets that were begun are finished, no other is begun.
-      if (!this.running && left === this.#packetBytes) return;
+      if (left === this.#packetBytes) {
+        if (!this.running) return;
+        // Again where nothing of it went out the first time: it starts when its first byte does.
+        stream.begun[stream.packetsOut % this.#inFlight] = performance.now();
+      }
       const taken = wire.write(this.#ring, stream.out, left);
       if (taken < 0) {
         this.fail("a connection is gone");
@@ -57,6 +85,7 @@ export class LinesLoad extends Load<Stream> {
       }
       stream.out = (stream.out + taken) % this.#ring.length;
       stream.credit -= taken;
+      if (left === this.#packetBytes && taken > 0) stream.packetsOut++;
       if (taken < left) return;
     }
   }
@@ -79,6 +108,8 @@ export class LinesLoad extends Load<Stream> {
     while (stream.part >= this.#packetBytes) {
       stream.part -= this.#packetBytes;
       stream.credit += this.#packetBytes;
+      const begun = stream.begun[stream.packetsBack++ % this.#inFlight] ?? Number.NaN;
+      this.latency.record(performance.now() - begun);
     }
     this.send(wire);
     if (!this.running && stream.credit === this.#windowBytes && stream.part === 0) this.rests();

@@ -2,8 +2,9 @@
  * Load on one server that can be paused: what the clients that exchange messages share. A kind of load sends, checks
  * every byte that comes back, and counts; `slices.ts` decides when. Nothing may be allocated per message here.
  */
-import type { Socket } from "bun";
+import type { Socket, SocketHandler } from "bun";
 
+import { Latency } from "../latency.ts";
 import { within } from "../server-process.ts";
 import { connectAll } from "./connect.ts";
 
@@ -12,6 +13,7 @@ export abstract class Load<D> {
   abstract readonly bytesPerMessage: number;
   /** Bytes that came back and were right. */
   bytes = 0;
+  readonly latency: Latency = new Latency();
   /** Rejects when the run is worthless: wrong bytes, a lost connection. */
   readonly failed: Promise<never>;
   /** While false nothing new is sent. */
@@ -38,18 +40,18 @@ export abstract class Load<D> {
   protected abstract dataOf(index: number): D;
 
   async open(connections: number, port: number): Promise<void> {
-    this.#wires = await connectAll<D>(
-      connections,
-      port,
-      {
-        data: (wire, chunk) => this.received(wire, chunk),
-        drain: (wire) => this.send(wire),
-        close: () => this.fail("the server closed a connection"),
-        error: (_wire, error) => this.fail(String(error)),
-      },
-      (index) => this.dataOf(index),
-    );
+    this.#wires = await this.connect(connections, port, {
+      data: (wire, chunk) => this.received(wire, chunk),
+      drain: (wire) => this.send(wire),
+      close: () => this.fail("the server closed a connection"),
+      error: (_wire, error) => this.fail(String(error)),
+    });
     this.#resting = connections;
+  }
+
+  /** Opens the connections; a load over something else than TCP has its own way. */
+  protected connect(count: number, port: number, handlers: SocketHandler<D>): Promise<Socket<D>[]> {
+    return connectAll<D>(count, port, handlers, (index) => this.dataOf(index));
   }
 
   start(): void {
