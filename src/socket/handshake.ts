@@ -60,9 +60,9 @@ export class Handshake implements BunOwner {
     this.#tell(handshakeError(error), error);
   }
 
-  /** Gives it up for a newer one, and tells. */
+  /** Gives it up for others, and tells. */
   crowdOut(): void {
-    const detail = "handshake: CROWDED_OUT by newer ones";
+    const detail = "handshake: CROWDED_OUT by others that wait";
     this.#tell(new TLSError("CROWDED_OUT", "handshake", { detail }, "ECONNABORTED"), undefined);
     this.#wire.terminate();
   }

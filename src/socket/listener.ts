@@ -31,8 +31,10 @@ export interface ListenerOwner<S extends Accepted> {
 
 /** How long a listener that found no descriptor waits before it looks again. */
 const RETRY_MS = 100;
-/** Handshakes under way at once. */
+/** Handshakes under way at once; more wait in the kernel … */
 const MAX_HANDSHAKES = 1024;
+/** … and if after so long half of them are where they were, these give way. */
+const CROWD_MS = 2000;
 
 export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   readonly #owner: ListenerOwner<S>;
@@ -51,6 +53,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   #paused = false;
   #closed = false;
   #retry: ReturnType<typeof setTimeout> | undefined;
+  #look: ReturnType<typeof setTimeout> | undefined;
 
   constructor(owner: ListenerOwner<S>, endpoint: Endpoint, backlog: number, tls?: TlsContext) {
     this.#owner = owner;
@@ -97,10 +100,8 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
       this.#came(this.#owner.adopt(wire));
     } else {
       const { clock, limits } = this.#owner;
-      // The oldest gives way: who shakes hands in earnest is done in milliseconds, and who does not must keep nobody out.
-      const [oldest] = this.#handshakes.size >= MAX_HANDSHAKES ? this.#handshakes : [];
-      oldest?.crowdOut();
       this.#handshakes.add(new Handshake(this, wire, tls, clock, limits.handshakeTimeoutMs));
+      if (this.#handshakes.size >= MAX_HANDSHAKES) this.#watchCrowd();
     }
     if (!canPause || this.#paused || this.#closed) return;
     if (this.#full) this.#pause();
@@ -135,7 +136,19 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   }
 
   get #full(): boolean {
-    return this.#held || this.#queue.length >= this.#backlog;
+    return this.#held || this.#queue.length >= this.#backlog || this.#handshakes.size >= MAX_HANDSHAKES;
+  }
+
+  // Of a rush of clients many are through after a while; who does not go on must keep nobody out.
+  #watchCrowd(): void {
+    if (this.#look !== undefined) return;
+    const crowd = [...this.#handshakes];
+    this.#look = setTimeout(() => {
+      this.#look = undefined;
+      const left = crowd.filter((handshake) => this.#handshakes.has(handshake));
+      if (left.length > crowd.length / 2) for (const handshake of left) handshake.crowdOut();
+      if (this.#handshakes.size > MAX_HANDSHAKES / 2) this.#watchCrowd();
+    }, CROWD_MS);
   }
 
   /** @throws {TLSError} a connection's handshake has failed */
@@ -170,7 +183,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
 
   #resumeIfRoom(): void {
     if (!this.#paused || this.#closed || this.#held) return;
-    if (this.#queue.length === 0) this.#resume();
+    if (this.#queue.length === 0 && this.#handshakes.size <= MAX_HANDSHAKES / 2) this.#resume();
   }
 
   // It takes a descriptor. Where there is none the connection in hand must not be lost, and accepting is tried again.
@@ -196,6 +209,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
     this.#queue = [];
     this.#closed = true;
     clearTimeout(this.#retry);
+    clearTimeout(this.#look);
     for (const handshake of this.#handshakes) handshake.abandon();
     this.#handshakes.clear();
     for (const socket of queue) if (!(socket instanceof TLSError)) socket.abort();

@@ -98,7 +98,13 @@ async function transfer(one: Case, map: ChannelMap = socketMap): Promise<void> {
     other.resume(id);
   }
   const report = await other.report(id);
-  expect({ ...report, failure: sender.failure }).toEqual({ ...wholeReport(size), failure: undefined });
+  // Bun leaves its close_notify out when the kernel has no room for it at that very moment, which a unix socket with a
+  // stalled peer may not have. The bytes, and their hash, are what may not differ.
+  const unsure = tls !== undefined && family === "unix" && report.end === "truncated";
+  expect({ ...report, ...(unsure ? { end: "fin" } : {}), failure: sender.failure }).toEqual({
+    ...wholeReport(size),
+    failure: undefined,
+  });
   await until(() => sender.socket?.state === "closed", "the release of the descriptor");
 }
 

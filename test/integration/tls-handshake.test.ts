@@ -351,3 +351,51 @@ describe.each(modes)("a thousand handshakes that do not go on, in %s mode", (mod
     60_000,
   );
 });
+
+describe("more handshakes than may be under way at once", () => {
+  const most = 1024;
+
+  test("a rush of clients is served whole, also those whose turn comes late", async () => {
+    await using child = Program.bun("tls-server.ts", ["30000"]);
+    const { listening } = await child.answer((one) => one["listening"] !== undefined, "the address");
+    const [host, port] = listening as [string, number];
+    using waiting = new DisposableStack();
+    const sockets: net.Socket[] = [];
+    for (let i = 0; i < most + 400; i++) {
+      const socket = net.connect(port, host);
+      waiting.defer(() => socket.destroy());
+      socket.on("error", () => undefined);
+      sockets.push(socket);
+    }
+    await until(() => sockets.every(({ readyState }) => readyState === "open"), "all of them");
+    let served = 0;
+    for (const [i, socket] of sockets.entries()) {
+      const secure = tls.connect({ socket, ca, servername: "localhost" }, () => secure.write("x"));
+      secure.on("error", () => undefined);
+      secure.once("data", () => {
+        served++;
+        secure.destroy();
+      });
+      // A few at a time, for they are one process.
+      await until(() => i - served < 50, `the echoes of the first ${i}`);
+    }
+    await until(() => served === sockets.length, "all echoes");
+    expect(await state(child)).toMatchObject({ accepted: sockets.length, reasons: {} });
+  }, 60_000);
+
+  test("those that do not go on give way, and a good client behind them has not long to wait", async () => {
+    await using child = Program.bun("tls-server.ts", ["20000"]);
+    const { listening } = await child.answer((one) => one["listening"] !== undefined, "the address");
+    const address = listening as [string, number];
+    await goodClient(address);
+    for (let i = 0; i < most + 400; i++) {
+      const peer = await peerOf(address);
+      if (i % 2 === 0) peer.send(hello.subarray(0, hello.length >> 1));
+    }
+    // Their own deadline would come after twenty seconds.
+    expect(await goodClient(address)).toBeLessThan(8000);
+    const { reasons } = await state(child);
+    expect(Object.keys(reasons)).toEqual(["CROWDED_OUT"]);
+    expect(reasons["CROWDED_OUT"]).toBeGreaterThanOrEqual(most / 2);
+  }, 60_000);
+});
