@@ -121,7 +121,7 @@ describe("examples", () => {
       bob.send(line);
       await until(() => bob.flushed, "bob's lines are on their way");
     }
-    await until(() => ann.watched, "carl was cut off");
+    await until(() => ann.watched, "carl was cut off", 25_000);
     bob.send("still here\n");
     await until(() => ann.received.endsWith("still here\n"), "ann and bob go on");
     server.kill("SIGTERM");
