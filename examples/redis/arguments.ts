@@ -41,7 +41,10 @@ export function deadline(
   since: number,
   name: string,
 ): number {
-  const value = BigInt(int64(request, index)) * BigInt(unitMs);
+  const count = int64(request, index);
+  // What everybody means is far below the bounds.
+  if (typeof count === "number" && Math.abs(count) < 2 ** 40) return since + count * unitMs;
+  const value = BigInt(count) * BigInt(unitMs);
   const at = value + BigInt(since);
   if (value < INT64_MIN || value > INT64_MAX || at > INT64_MAX) throw invalidExpire(name);
   return Number(at);

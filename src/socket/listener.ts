@@ -33,8 +33,10 @@ export interface ListenerOwner<S extends Accepted> {
 const RETRY_MS = 100;
 /** Handshakes under way at once; more wait in the kernel … */
 const MAX_HANDSHAKES = 1024;
-/** … and if after so long half of them are where they were, these give way. */
+/** … and if after so long … */
 const CROWD_MS = 2000;
+/** … more than this part of them are where they were, these give way. A busy machine takes seconds for a rush of clients. */
+const STUCK_PART = 7 / 8;
 
 export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   readonly #owner: ListenerOwner<S>;
@@ -146,7 +148,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
     this.#look = setTimeout(() => {
       this.#look = undefined;
       const left = crowd.filter((handshake) => this.#handshakes.has(handshake));
-      if (left.length > crowd.length / 2) for (const handshake of left) handshake.crowdOut();
+      if (left.length > crowd.length * STUCK_PART) for (const handshake of left) handshake.crowdOut();
       if (this.#handshakes.size > MAX_HANDSHAKES / 2) this.#watchCrowd();
     }, CROWD_MS);
   }

@@ -102,8 +102,8 @@ function allKeys(request: RequestParser, reply: Replies, { keys }: Client): void
 
 function scan(request: RequestParser, reply: Replies, { keys }: Client): void {
   // Whatever strtoul() takes.
-  if (!/^[+-]?[0-9]*$/u.test(request.text(1))) throw new CommandError("ERR invalid cursor");
-  const cursor = Number(request.text(1));
+  const cursor = /^[+-]?[0-9]*$/u.test(request.text(1)) ? Number(request.text(1)) : Infinity;
+  if (Math.abs(cursor) >= 2 ** 64) throw new CommandError("ERR invalid cursor");
   let pattern = "*";
   let type: string | undefined;
   let count = 10;
