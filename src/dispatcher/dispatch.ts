@@ -41,6 +41,18 @@ export interface Hooked extends Channel {
 /** A channel that was asked and did nothing is asked again next turn, then after 1, 2, 4 … 64 ms. */
 const LONGEST_IDLE_MS = 64;
 
+// What `#flags` holds: fields of their own would make every channel larger by 8 bytes each.
+const MAPPED = 1;
+/** In its map, and no handshake is awaited: the one thing that an event has to ask. */
+const LISTENS = 2;
+/** Its next turn is asked for. */
+const QUEUED = 4;
+/** A timer asks it again later, for it did nothing when it was asked last. */
+const RESTING = 8;
+const ESTABLISHED = 16;
+const URGENT_WATCHED = 32;
+const CLOSED = 64;
+
 let lastNumber = 0;
 
 export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner, TimeoutOwner {
@@ -48,9 +60,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   /** The channel's key in its map; a new one for each socket it gets. Never reused. */
   number = 0;
   #map: ChannelMap;
-  #mapped = false;
-  /** In its map, and no handshake is awaited: the one thing that an event has to ask. */
-  #listens = false;
+  #flags = 0;
   /** How many of this channel's own hooks are running. */
   #active = 0;
   /** Async hooks that have not settled. */
@@ -62,11 +72,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   requestOpen = false;
   /** For a server, which counts. */
   counter: DispatchCounter | undefined = undefined;
-  #queued = false;
   #idleTurns = 0;
-  #resting = false;
-  #established = false;
-  #urgentWatched = false;
   /** What is to happen when the handshake under way is over. */
   #outcome: (() => HookResult) | undefined;
   /** What is to happen to this channel outside whatever met it, the oldest first; never empty. */
@@ -75,11 +81,17 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   #failure: (() => HookResult) | undefined;
   #timers: Set<ChannelTimer> | undefined;
   #timeouts: Timeouts | undefined;
-  #closed = false;
 
   constructor(channel: Hooked, map: ChannelMap) {
     this.channel = channel;
     this.#map = map;
+  }
+
+  #is(flag: number): boolean {
+    return (this.#flags & flag) !== 0;
+  }
+  #mark(flag: number, on: boolean): void {
+    this.#flags = on ? this.#flags | flag : this.#flags & ~flag;
   }
 
   abstract watchesWrite(): boolean;
@@ -103,7 +115,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   // --- in and out of the map ---------------------------------------------------------------------------------
 
   add(map: ChannelMap = this.#map): void {
-    if (this.#mapped && map === this.#map) return;
+    if (this.#is(MAPPED) && map === this.#map) return;
     this.remove();
     this.#map = map;
     if (this.number === 0) this.number = ++lastNumber;
@@ -113,7 +125,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   }
 
   remove(map: ChannelMap = this.#map): void {
-    if (this.#mapped) map.delete(this.number);
+    if (this.#is(MAPPED)) map.delete(this.number);
   }
 
   /** For a new socket: out of the map, and a number of its own when it comes back. */
@@ -122,19 +134,19 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
     this.number = 0;
     // What was set before there was a socket is meant for the first one.
     if (this.channel.socket !== undefined) this.close();
-    this.#closed = false;
+    this.#mark(CLOSED, false);
     this.#outcome = undefined;
     this.#generation++;
     this.#pending = 0;
     this.#pendingWrites = 0;
     this.#idleTurns = 0;
-    this.#established = false;
-    this.#urgentWatched = false;
+    this.#mark(ESTABLISHED, false);
+    this.#mark(URGENT_WATCHED, false);
   }
 
   setMapped(mapped: boolean): void {
-    this.#mapped = mapped;
-    this.#listens = mapped && this.#outcome === undefined;
+    this.#mark(MAPPED, mapped);
+    this.#mark(LISTENS, mapped && this.#outcome === undefined);
     // Outside a map only the program's own references count, also for the garbage collector.
     const { socket } = this.channel;
     if (mapped) socket?.observe(this);
@@ -146,8 +158,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
 
   /** Asks the predicates again: what they depend on has changed elsewhere. */
   wake(): void {
-    if (!this.#mapped) return;
-    if (this.#established) this.#startTimeouts();
+    if (!this.#is(MAPPED)) return;
+    if (this.#is(ESTABLISHED)) this.#startTimeouts();
     if (this.#map.polling) this.#map.interrupt();
     else this.askLater();
   }
@@ -155,14 +167,14 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   // --- being told --------------------------------------------------------------------------------------------
 
   socketReady(): void {
-    if (!this.#listens && !this.#mayRun()) return;
+    if (!this.#is(LISTENS) && !this.#mayRun()) return;
     if (this.#map.polling) this.#map.markReady(this);
     else if (this.#active > 0) this.askLater();
     else this.#turn();
   }
 
   socketChanged(): void {
-    if (!this.#mapped) return;
+    if (!this.#is(MAPPED)) return;
     this.askLater();
     // A pass that waits has asked the predicates already, and their answer may hang on the queue.
     if (this.#map.polling) this.#map.interrupt();
@@ -171,14 +183,14 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   askLater(): void {
     if (this.#map.polling) {
       this.#map.markReady(this);
-    } else if (!this.#queued) {
-      this.#queued = true;
+    } else if (!this.#is(QUEUED)) {
+      this.#mark(QUEUED, true);
       this.#map.later(this);
     }
   }
 
   nextTurn(): void {
-    this.#queued = false;
+    this.#mark(QUEUED, false);
     this.socketReady();
   }
 
@@ -250,19 +262,19 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
 
   // A pass that is waiting has asked this channel already, perhaps to hear that it does not want to read.
   #interruptPass(): void {
-    if (this.#mapped && this.#map.polling) this.#map.interrupt();
+    if (this.#is(MAPPED) && this.#map.polling) this.#map.interrupt();
   }
 
   /** Runs `hook` when the socket, which is as if connecting again, has done so or failed. */
   awaitOutcome(hook: () => HookResult): void {
     this.#outcome = hook;
-    this.#listens = false;
+    this.#mark(LISTENS, false);
   }
 
   #tellOutcome(hook: () => HookResult): void {
     if (this.channel.socket?.state === "connecting") return;
     this.#outcome = undefined;
-    this.#listens = this.#mapped;
+    this.#mark(LISTENS, this.#is(MAPPED));
     this.runLater(hook);
   }
 
@@ -270,7 +282,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
 
   /** A timer that runs `fn` as one of this channel's hooks. @throws {OSError} EBADF; what {@link callLater} throws */
   addTimer(name: "callLater" | "callEvery", ms: number, fn: () => unknown): Timer {
-    if (this.#closed) throw osError("EBADF", { syscall: name, detail: "the channel is closed" });
+    if (this.#is(CLOSED)) throw osError("EBADF", { syscall: name, detail: "the channel is closed" });
     const timer = new ChannelTimer(this, name, this.channel.socket?.clock ?? systemClock, ms, fn);
     (this.#timers ??= new Set()).add(timer);
     return timer;
@@ -315,14 +327,14 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   #needTimeouts(socket: Socket): Timeouts {
     if (this.#timeouts === undefined) {
       this.#timeouts = new Timeouts(this, socket);
-      if (this.#mapped) this.#timeouts.resume();
+      if (this.#is(MAPPED)) this.#timeouts.resume();
     }
     return this.#timeouts;
   }
 
   /** The channel was closed, or gets another socket: its timers and timeouts end, and what waits to be run. */
   close(): void {
-    this.#closed = true;
+    this.#mark(CLOSED, true);
     this.#deferred = undefined;
     this.#failure = undefined;
     this.#timeouts?.pause();
@@ -334,7 +346,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
 
   // While a handshake is awaited nothing is run but what is due whatever the socket does.
   #mayRun(): boolean {
-    if (!this.#mapped) return false;
+    if (!this.#is(MAPPED)) return false;
     if (this.#outcome === undefined || this.#deferred !== undefined) return true;
     this.#tellOutcome(this.#outcome);
     return false;
@@ -362,8 +374,8 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
         wrote = this.wants(Act.Write) && this.#serves(socket);
         if (wrote) this.run(Act.Write);
       }
-      if (!this.#established) this.establish();
-      if (this.#urgentWatched && this.#serves(socket) && this.isDue(Act.Expt)) this.run(Act.Expt);
+      if (!this.#is(ESTABLISHED)) this.establish();
+      if (this.#is(URGENT_WATCHED) && this.#serves(socket) && this.isDue(Act.Expt)) this.run(Act.Expt);
     } finally {
       leaveTurn();
     }
@@ -384,16 +396,17 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   /** Once the connection stands: its timeouts begin, and urgent data is asked for if the class has a hook for it. */
   establish(): void {
     const { socket, accepting, connecting } = this.channel;
-    if (this.#established || socket === undefined || accepting || connecting || !this.#mapped) return;
+    if (this.#is(ESTABLISHED) || socket === undefined || accepting || connecting || !this.#is(MAPPED)) return;
     if (socket.state === "idle") return;
-    this.#established = true;
+    this.#mark(ESTABLISHED, true);
     this.#startTimeouts();
-    this.#urgentWatched = this.watchesUrgent();
-    if (this.#urgentWatched) socket.watchUrgent();
+    if (!this.watchesUrgent()) return;
+    this.#mark(URGENT_WATCHED, true);
+    socket.watchUrgent();
   }
 
   #serves(socket: Socket): boolean {
-    return this.#mapped && this.channel.socket === socket;
+    return this.#is(MAPPED) && this.channel.socket === socket;
   }
 
   // asyncore spins at 100 % CPU when a hook leaves things as they are. Here it is asked ever more rarely; the timer
@@ -405,10 +418,10 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
       this.askLater();
       return;
     }
-    if (this.#resting) return;
-    this.#resting = true;
+    if (this.#is(RESTING)) return;
+    this.#mark(RESTING, true);
     const again = (): void => {
-      this.#resting = false;
+      this.#mark(RESTING, false);
       this.socketReady();
     };
     (this.channel.socket?.clock ?? systemClock).setTimer(again, wait, true);
@@ -434,7 +447,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
       return;
     }
     this.#active--;
-    if (!this.#established) this.establish();
+    if (!this.#is(ESTABLISHED)) this.establish();
     // All that a synchronous hook pays for the asynchronous ones.
     if (result !== undefined) this.track(result, generation, act);
   }
@@ -499,7 +512,7 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
       this.#map.exit(error);
       return;
     }
-    if (!this.#mapped) {
+    if (!this.#is(MAPPED)) {
       // Closed meanwhile (an async hook that went on): no hook may run, but the error must not vanish.
       this.reportFatal(error);
       return;

@@ -42,8 +42,10 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   readonly #owner: ListenerOwner<S>;
   readonly #endpoint: Endpoint;
   readonly #backlog: number;
-  /** The local address of the last connection. */
+  /** The local address of the last connection … */
   name: Address | undefined = undefined;
+  /** … and whether all of them have it. */
+  oneName = false;
   /** Whether a connection from `address` is to be had at all; asked before anything is done for it. */
   filter: ((address: Address) => boolean) | undefined = undefined;
   #tls: TlsContext | undefined;

@@ -7,7 +7,8 @@
 import { type Address, addressDetails, checkAddress } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { AF_INET6, AF_UNIX, SO_ERROR, SOL_SOCKET } from "../base/constants.ts";
-import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
+import { osError, type OSError } from "../base/errors.ts";
+import { checkBacklog } from "./arguments.ts";
 import type { Socket } from "./socket.ts";
 import { StreamSocket } from "./stream-socket.ts";
 
@@ -124,9 +125,7 @@ export class MemorySocket extends StreamSocket {
   }
 
   listen(backlog: number): void {
-    if (!Number.isInteger(backlog) || backlog < 0) {
-      throw new ArgumentRangeError(`listen: the backlog is an integer of at least 0, not ${String(backlog)}`);
-    }
+    checkBacklog(backlog);
     this.#needIdle("listen");
     if (this.#local === undefined && this.family === AF_UNIX) throw osError("EINVAL", { syscall: "listen" });
     this.#backlog = Math.max(backlog, 1);

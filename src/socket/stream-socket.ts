@@ -19,22 +19,41 @@
  */
 import type { TimerHandle } from "../base/clock.ts";
 import { armDeadline, clearDeadline } from "../base/deadline.ts";
-import { SHUT_RD, SHUT_RDWR, SHUT_WR } from "../base/constants.ts";
-import { ArgumentRangeError, osError, type OSError, TLSError } from "../base/errors.ts";
+import { SHUT_RD, SHUT_WR } from "../base/constants.ts";
+import { osError, type OSError, TLSError } from "../base/errors.ts";
 import { queueMemory } from "../bytes/queue-memory.ts";
 import { ReadBuffer } from "../bytes/read-buffer.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { WriteQueue } from "../bytes/write-queue.ts";
+import { checkHow, checkSize } from "./arguments.ts";
 import { BareSocket } from "./bare-socket.ts";
 import { defaultLimits } from "./limits.ts";
 import { PlainTail } from "./plain-tail.ts";
 import type { SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import { overBudget, overCap, recvRefusal, sendRefusal } from "./stream-errors.ts";
+import {
+  BLOCKED,
+  CLOSE_WANTED,
+  EOF,
+  EOF_TOLD,
+  FIN_SENT,
+  FIN_WANTED,
+  FLUSH_QUEUED,
+  HIGH,
+  PAUSED,
+  READ_SHUT,
+} from "./stream-flags.ts";
 import { type ByteRates, Throttle } from "./throttle.ts";
 import { handshakeTimedOut } from "./tls-context.ts";
-import { type Flushable, queueFlush } from "./turn.ts";
+import { type Flushable, queueFlush, turnNumber } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
 const DIRECT_WRITE_BYTES = 32 * 1024;
+/** After so many turns with one send each the next turn's first is taken for its only one, and not copied either. */
+const LONE_SENDS = 8;
+
+/** Shared by all that have nothing queued: never appended to. */
+const NOTHING = new WriteQueue();
 
 export abstract class StreamSocket extends BareSocket implements Flushable {
   limits: StreamLimits = defaultLimits;
@@ -42,31 +61,20 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   bytesSent = 0;
   #state: SocketState;
   #observer: SocketObserver | undefined;
-  #queue = new WriteQueue();
+  #queue = NOTHING;
   readonly #input = new ReadBuffer();
   /** Why it ended, for whoever reads … */
   #error: OSError | undefined;
   /** … and for whoever sends: told once to each. */
   #sendError: OSError | undefined;
   #deadline: TimerHandle;
-  /** The peer's FIN, or the end of everything, was recorded. */
-  #eof = false;
-  /** `recv()` has told the end of the stream. */
-  #eofTold = false;
-  #readShut = false;
+  #flags = 0;
+  /** The number of the turn that sent last … */
+  #turn = 0;
+  /** … and of turns with one send only, without a break, before it. */
+  #loneTurns = 0;
   /** A write said that the connection is gone, and the wire has not told its end yet. */
   #broken: OSError | undefined;
-  /** close() was called while connecting, with bytes to deliver. */
-  #closeWanted = false;
-  /** A FIN is to follow what is queued. */
-  #finWanted = false;
-  #finSent = false;
-  /** The last write came short; drain will tell. */
-  #blocked = false;
-  /** The queue reached the high water mark and has not fallen to the low one. */
-  #high = false;
-  #paused = false;
-  #flushQueued = false;
   #securing: PlainTail | undefined;
   #throttle: Throttle | undefined;
   /** Bytes that were accepted and did not get out. */
@@ -110,7 +118,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.#clearTimer();
     this.#state = "open";
     this.#securing = undefined;
-    if (this.#closeWanted) {
+    if ((this.#flags & CLOSE_WANTED) !== 0) {
       this.close();
       return;
     }
@@ -121,7 +129,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   /** connect() failed. */
   protected wireFailed(error: OSError): void {
     if (this.#state !== "connecting") return;
-    if (this.#closeWanted) {
+    if ((this.#flags & CLOSE_WANTED) !== 0) {
       this.#release();
       this.wireTerminate();
       return;
@@ -133,7 +141,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   /** Bytes came. The hottest line of the library: one store, one call. */
   protected wireReceived(chunk: Buffer): void {
-    if (this.#state !== "open" || this.#readShut) return;
+    if (this.#state !== "open" || (this.#flags & READ_SHUT) !== 0) return;
     const input = this.#input;
     const waiting = input.length !== 0;
     input.push(chunk);
@@ -149,7 +157,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     if (this.#state === "lingering" && !this.closesAtOnce) this.#linger();
     if (this.#state !== "open" && this.#state !== "flushing") return;
     const before = this.#queue.length;
-    this.#blocked = false;
+    this.#flags &= ~BLOCKED;
     this.flush();
     if (this.#state === "flushing") {
       // Bounded although it starts anew: the queue is finite, and each wait must make it shorter.
@@ -159,13 +167,13 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   /** The peer's FIN came. */
   protected wireEnded(): void {
-    if (this.#eof) return;
+    if ((this.#flags & EOF) !== 0) return;
     if (this.#broken !== undefined) {
       this.wireClosed(undefined);
       this.wireTerminate();
       return;
     }
-    this.#eof = true;
+    this.#flags |= EOF;
     this.#observer?.socketReady();
   }
 
@@ -180,7 +188,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
         return;
       case "open":
         this.#error ??= error ?? this.#broken;
-        if (!this.#eof && !this.#finSent) this.#error ??= osError("ECONNRESET", { syscall: "recv" });
+        if ((this.#flags & (EOF | FIN_SENT)) === 0)
+          this.#error ??= osError("ECONNRESET", { syscall: "recv" });
         if (this.#queue.length > 0) this.#error ??= osError("EPIPE", { syscall: "send" });
         this.#end();
         this.#observer?.socketReady();
@@ -200,24 +209,24 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   get state(): SocketState {
     // Closed while connecting, with bytes to deliver: to everybody else that is flushing.
-    return this.#closeWanted && this.#state === "connecting" ? "flushing" : this.#state;
+    return (this.#flags & CLOSE_WANTED) !== 0 && this.#state === "connecting" ? "flushing" : this.#state;
   }
   get bufferedAmount(): number {
     return this.#queue.length + (this.#securing?.length ?? 0);
   }
   /** The peer's FIN has been seen, or the connection is over. */
   get eof(): boolean {
-    return this.#eof;
+    return (this.#flags & EOF) !== 0;
   }
   get readReady(): boolean {
     if (this.#input.length !== 0) return true;
     if (this.#state !== "open" && this.#state !== "ended")
       return this.#state === "listening" && this.acceptReady;
     // A loss may follow an end that was told.
-    return this.#error !== undefined || (this.#eof && !this.#eofTold);
+    return this.#error !== undefined || (this.#flags & (EOF | EOF_TOLD)) === EOF;
   }
   get writeReady(): boolean {
-    if (this.#state === "open") return !this.#high && !this.#finWanted;
+    if (this.#state === "open") return (this.#flags & (HIGH | FIN_WANTED)) === 0;
     return this.#state === "ended" && this.#sendError !== undefined;
   }
 
@@ -282,13 +291,13 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       const detail = `${this.#input.length} bytes of plaintext behind the request for TLS`;
       throw new TLSError("PLAINTEXT_BEHIND", "handshake", { detail });
     }
-    if (this.#eof || this.#finWanted || this.#broken !== undefined) {
+    if ((this.#flags & (EOF | FIN_WANTED)) !== 0 || this.#broken !== undefined) {
       throw osError("ENOTCONN", { syscall: "startTls", detail: "one direction is closed already" });
     }
     this.flush();
     const plain = new PlainTail(this.#queue, upgrade);
-    this.#queue = new WriteQueue();
-    this.#high = false;
+    this.#queue = NOTHING;
+    this.#flags &= ~HIGH;
     this.#state = "connecting";
     this.#securing = plain;
     this.startHandshake();
@@ -297,8 +306,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #writePlain(plain: PlainTail): void {
     if (!plain.write((bytes, offset, length) => this.wireWrite(bytes, offset, length))) return;
-    this.#blocked = false;
-    this.#paused = false;
+    this.#flags &= ~(BLOCKED | PAUSED);
     plain.upgrade();
   }
 
@@ -315,8 +323,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   send(data: SendData): number {
     if (
-      this.#finWanted ||
-      this.#closeWanted ||
+      (this.#flags & (FIN_WANTED | CLOSE_WANTED)) !== 0 ||
       this.#broken !== undefined ||
       (this.#state !== "open" && this.#state !== "connecting")
     ) {
@@ -325,7 +332,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     if (data === "") return 0;
     if (typeof data !== "string") return this.#sendBytes(bytesOf(data));
     if (data.length >= DIRECT_WRITE_BYTES) return this.#sendBytes(Buffer.from(data));
-    const queue = this.#queue;
+    this.#isFirstOfTurn();
+    const queue = this.#ownQueue();
     // A UTF-16 code unit becomes at most three bytes: only near the cap is the exact length worth its price.
     const room = this.limits.maxBufferedBytes - queue.charge;
     if (data.length * 3 > room && Buffer.byteLength(data) > room) this.#overflow(Buffer.byteLength(data));
@@ -335,16 +343,16 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #sendBytes(bytes: Uint8Array): number {
-    const queue = this.#queue;
     const count = bytes.length;
     if (count === 0) return 0;
     let taken = 0;
-    if (count >= DIRECT_WRITE_BYTES && this.#state === "open") {
-      this.flush();
-      if (!this.#blocked && queue.length === 0 && this.#throttle === undefined) {
+    const atOnce = this.#isFirstOfTurn() && this.#loneTurns > LONE_SENDS;
+    if ((atOnce || count >= DIRECT_WRITE_BYTES) && this.#state === "open") {
+      if (this.#queue.length !== 0) this.flush();
+      if ((this.#flags & BLOCKED) === 0 && this.#throttle === undefined) {
         taken = this.wireWrite(bytes, 0, count);
         if (taken < 0) this.#writeFailed();
-        else if (taken < count) this.#blocked = true;
+        else if (taken < count) this.#flags |= BLOCKED;
       }
     }
     if (this.#broken !== undefined) {
@@ -353,30 +361,52 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       return count;
     }
     if (taken < count) {
+      const queue = this.#ownQueue();
       if (queue.charge + count - taken > this.limits.maxBufferedBytes) this.#overflow(count);
-      if (this.#blocked) queue.stall();
+      if ((this.#flags & BLOCKED) !== 0) queue.stall();
       queue.append(bytes, taken);
     }
     this.#appended(count);
     return count;
   }
 
+  // Whether nothing was sent in this turn before; outside a turn nobody can tell, and all is collected. Eight turns with one
+  // send each foretell the ninth: its bytes are written without a copy (0.3 us of an echo's 11). Where they mislead, a turn
+  // costs two writes, and the next eight collect.
+  #isFirstOfTurn(): boolean {
+    const turn = turnNumber();
+    if (turn === 0 || turn === this.#turn) {
+      this.#loneTurns = 0;
+      return false;
+    }
+    this.#turn = turn;
+    this.#loneTurns++;
+    return true;
+  }
+
+  // A connection that only reads, or only answers at once, has none of its own.
+  #ownQueue(): WriteQueue {
+    if (this.#queue === NOTHING) this.#queue = new WriteQueue();
+    return this.#queue;
+  }
+
   #appended(count: number): void {
     this.bytesSent += count;
     const queue = this.#queue;
-    if (queue.length >= this.limits.highWaterBytes && queue.length > 0) this.#high = true;
+    if (queue.length === 0) return;
+    if (queue.length >= this.limits.highWaterBytes) this.#flags |= HIGH;
     if (queueMemory.bytes > queueMemory.budget) this.#overBudget();
-    if (this.#blocked || this.#state !== "open") return;
+    if ((this.#flags & BLOCKED) !== 0 || this.#state !== "open") return;
     if (queue.blockFilled) this.flush();
-    else if (!this.#flushQueued && queue.length > 0) {
-      this.#flushQueued = true;
+    else if ((this.#flags & FLUSH_QUEUED) === 0) {
+      this.#flags |= FLUSH_QUEUED;
       queueFlush(this);
     }
   }
 
   flush(): void {
-    this.#flushQueued = false;
-    if (this.#blocked || (this.#state !== "open" && this.#state !== "flushing")) return;
+    this.#flags &= ~FLUSH_QUEUED;
+    if ((this.#flags & BLOCKED) !== 0 || (this.#state !== "open" && this.#state !== "flushing")) return;
     const queue = this.#queue;
     let front = queue.front;
     while (front !== undefined) {
@@ -390,16 +420,16 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       throttle?.written(taken);
       queue.consume(taken);
       if (taken < length || length === 0) {
-        this.#blocked = true;
+        this.#flags |= BLOCKED;
         queue.stall();
         break;
       }
       front = queue.front;
     }
     queue.release();
-    if (queue.length === 0 && this.#finWanted) this.#sendFin();
-    if (this.#high && queue.length <= this.limits.lowWaterBytes) {
-      this.#high = false;
+    if (queue.length === 0 && (this.#flags & FIN_WANTED) !== 0) this.#sendFin();
+    if ((this.#flags & HIGH) !== 0 && queue.length <= this.limits.lowWaterBytes) {
+      this.#flags &= ~HIGH;
       this.#observer?.socketChanged();
     }
     if (this.#observer === undefined) this.wireUnobserved();
@@ -414,8 +444,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       this.wireTerminate();
       return;
     }
-    this.#broken = osError(this.#eof ? "EPIPE" : "ECONNRESET", { syscall: "send" });
-    this.#blocked = true;
+    this.#broken = osError((this.#flags & EOF) !== 0 ? "EPIPE" : "ECONNRESET", { syscall: "send" });
+    this.#flags |= BLOCKED;
     this.#resume();
     this.#arm(this.limits.lingerTimeoutMs, () => {
       this.wireClosed(undefined);
@@ -424,42 +454,21 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #refuseSend(): never {
-    const syscall = "send";
-    switch (this.state) {
-      case "idle":
-      case "listening":
-        throw osError("ENOTCONN", { syscall });
-      case "flushing":
-      case "lingering":
-      case "closed":
-        throw osError("EBADF", { syscall, detail: "the socket is closed" });
-      case "connecting":
-      case "open":
-        throw this.#broken ?? osError("EPIPE", { syscall, detail: "sending was shut down" });
-      case "ended":
-        throw this.#takeSendError() ?? osError("EPIPE", { syscall });
-    }
-  }
-
-  #takeSendError(): OSError | undefined {
-    const error = this.#sendError;
-    this.#sendError = undefined;
-    return error;
+    const lost = this.#state === "ended" ? this.#sendError : this.#broken;
+    if (this.#state === "ended") this.#sendError = undefined;
+    throw sendRefusal(this.state, lost);
   }
 
   #overflow(count: number): never {
-    const { length } = this.#queue;
-    this.#overflown(`${count} bytes on top of ${length} pass the cap of ${this.limits.maxBufferedBytes}`);
+    this.#loseAndThrow(overCap(count, this.#queue.length, this.limits.maxBufferedBytes));
   }
 
   #overBudget(): void {
     if (queueMemory.relief?.() === true || this.#state === "ended" || this.#state === "closed") return;
-    const { bytes, budget } = queueMemory;
-    this.#overflown(`${bytes} bytes are queued in the process, over its budget of ${budget}`);
+    this.#loseAndThrow(overBudget());
   }
 
-  #overflown(detail: string): never {
-    const error = osError("ENOBUFS", { syscall: "send", detail });
+  #loseAndThrow(error: OSError): never {
     this.#lose(error);
     throw error;
   }
@@ -484,47 +493,35 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   // --- receiving --------------------------------------------------------------------------------------------
 
   recv(size: number = Infinity): Buffer | undefined {
-    if (size !== Infinity && (!Number.isInteger(size) || size < 0)) {
-      throw new ArgumentRangeError(`recv: the size is an integer of at least 0, not ${String(size)}`);
-    }
+    checkSize(size);
     const chunk = this.#input.take(size);
     if (chunk !== undefined) {
       this.bytesRead += chunk.length;
-      if (this.#paused && this.#input.length === 0 && this.#observer !== undefined) this.#resume();
+      if ((this.#flags & PAUSED) !== 0 && this.#input.length === 0 && this.#observer !== undefined)
+        this.#resume();
       return chunk;
     }
-    switch (this.state) {
-      case "connecting":
-        if (this.#securing !== undefined) return undefined;
-        throw osError("ENOTCONN", { syscall: "recv" });
-      case "idle":
-      case "listening":
-        throw osError("ENOTCONN", { syscall: "recv" });
-      case "flushing":
-      case "lingering":
-      case "closed":
-        throw osError("EBADF", { syscall: "recv", detail: "the socket is closed" });
-      case "open":
-      case "ended":
-    }
+    const refusal = recvRefusal(this.state, this.#securing !== undefined);
+    if (refusal !== undefined) throw refusal;
+    if (this.#securing !== undefined) return undefined;
     // Asking for nothing is no way to be told the end.
-    if (size === 0) return this.#eof ? EMPTY : undefined;
+    if (size === 0) return (this.#flags & EOF) !== 0 ? EMPTY : undefined;
     const error = this.takeError();
     if (error !== undefined) throw error;
-    if (!this.#eof) return undefined;
-    this.#eofTold = true;
+    if ((this.#flags & EOF) === 0) return undefined;
+    this.#flags |= EOF_TOLD;
     return EMPTY;
   }
 
   #pause(): void {
-    if (this.#paused || this.#state !== "open") return;
-    this.#paused = true;
+    if ((this.#flags & PAUSED) !== 0 || this.#state !== "open") return;
+    this.#flags |= PAUSED;
     this.wirePause();
   }
 
   #resume(): void {
-    if (!this.#paused || this.#throttle?.holdsReading === true) return;
-    this.#paused = false;
+    if ((this.#flags & PAUSED) === 0 || this.#throttle?.holdsReading === true) return;
+    this.#flags &= ~PAUSED;
     this.wireResume();
   }
 
@@ -547,21 +544,18 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   // --- ending -----------------------------------------------------------------------------------------------
 
   shutdown(how: number): void {
-    if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) {
-      throw new ArgumentRangeError(`shutdown: SHUT_RD, SHUT_WR or SHUT_RDWR, not ${String(how)}`);
-    }
+    checkHow(how);
     const { state } = this;
     if (state !== "open") {
       const gone = state === "flushing" || state === "lingering" || state === "closed";
       throw osError(gone ? "EBADF" : "ENOTCONN", { syscall: "shutdown" });
     }
-    if (how !== SHUT_RD && !this.#finWanted) {
-      this.#finWanted = true;
+    if (how !== SHUT_RD && (this.#flags & FIN_WANTED) === 0) {
+      this.#flags |= FIN_WANTED;
       this.flush();
     }
-    if (how !== SHUT_WR && !this.#readShut) {
-      this.#readShut = true;
-      this.#eof = true;
+    if (how !== SHUT_WR && (this.#flags & READ_SHUT) === 0) {
+      this.#flags |= READ_SHUT | EOF;
       this.#input.clear();
       // Its bytes are dropped from here on, but they must be read, or the peer's FIN would never be seen.
       this.#resume();
@@ -575,11 +569,11 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       case "open":
         this.#input.clear();
         this.#state = "flushing";
-        this.#finWanted = true;
+        this.#flags |= FIN_WANTED;
         // What comes now is thrown away, and has to be: unread bytes would make the kernel reset.
         this.#throttle?.stopReading();
         this.#resume();
-        if (this.#finSent) this.#linger();
+        if ((this.#flags & FIN_SENT) !== 0) this.#linger();
         else this.flush();
         // flush() may have gone further than "flushing".
         if ((this.#state as SocketState) === "flushing") this.#armFlushDeadline();
@@ -587,7 +581,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       case "connecting":
         if (this.bufferedAmount > 0) {
           // What was accepted is still owed to the peer: wireOpened() goes on from here.
-          this.#closeWanted = true;
+          this.#flags |= CLOSE_WANTED;
           return;
         }
         this.#release();
@@ -613,13 +607,13 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #sendFin(): void {
-    if (this.#finSent) return;
-    this.#finSent = true;
+    if ((this.#flags & FIN_SENT) !== 0) return;
+    this.#flags |= FIN_SENT;
     if (this.#state !== "flushing") {
       this.wireShutdown();
       return;
     }
-    if (this.#eof && !this.#readShut && this.closesAtOnce) {
+    if ((this.#flags & (EOF | READ_SHUT)) === EOF && this.closesAtOnce) {
       // Both directions are done, so close(2) can lose nothing, and saves a turn.
       this.#release();
       this.wireClose();
@@ -667,8 +661,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.#clearTimer();
     this.#state = "ended";
     this.#sendError = this.#error;
-    this.#eof = true;
-    this.#high = false;
+    this.#flags |= EOF;
+    this.#flags &= ~HIGH;
     this.#drop();
   }
 

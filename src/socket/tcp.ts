@@ -7,8 +7,9 @@ import dns from "node:dns/promises";
 
 import { type Address, addressDetails, checkAddress, sameAddress, type Target } from "../base/address.ts";
 import { AF_INET, AF_INET6, AF_UNIX, SO_ERROR, SO_TYPE, SOCK_STREAM, SOL_SOCKET } from "../base/constants.ts";
-import { ArgumentRangeError, osError, toOSError, type OSError, TLSError } from "../base/errors.ts";
+import { osError, toOSError, type OSError, TLSError } from "../base/errors.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
+import { checkBacklog } from "./arguments.ts";
 import type { BunOwner, Endpoint, Wire } from "./endpoint.ts";
 import { LibcEndpoint } from "./libc-endpoint.ts";
 import { type Libc, libc } from "./libc.ts";
@@ -32,21 +33,17 @@ const LOOKS = 8;
 
 export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<TcpSocket>, UrgentSocket {
   #endpoint: Endpoint | undefined;
-  #listener: Listener<TcpSocket> | undefined;
+  /** Only where the program made the socket: accepted ones are many, and have none of it. */
+  #made: Made | undefined;
   #wire: Wire | undefined;
   #peer: Address | undefined;
   #parked: Parked | undefined;
   /** Set while urgent data is watched for. */
   #watch: UrgentWatch | undefined;
   #urgent = false;
-  #tlsOptions: TlsOptions | undefined;
   #tls: TlsState | undefined;
-  /** Listening: connections begin with something before TLS … */
-  #wantsPreface = false;
-  /** … which is read so. */
+  /** Reads what comes before TLS, if the listener said that something does. */
   #preface: PrefaceReader | undefined;
-  /** The name that connect() was given, for a certificate to be held against. */
-  #host = "";
   // Bun forgets it when the connection is over, and handleClose() may still ask.
   #name: Address | undefined;
 
@@ -71,7 +68,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       throw osError("EPROTONOSUPPORT", { syscall: "socket", detail: `no socket type ${String(type)}` });
     }
     const socket = new TcpSocket(family);
-    socket.#wantTls(tls, preface);
+    socket.#made = made(tls, preface);
     const c = libc();
     socket.#endpoint = c === undefined ? new PlainEndpoint(family) : new LibcEndpoint(c, family, type);
     return socket;
@@ -93,20 +90,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     }
     const family = c.getsockopt(fd, SOL_SOCKET, SO_DOMAIN);
     const socket = new TcpSocket(family);
-    socket.#wantTls(tls, preface);
+    socket.#made = made(tls, preface);
     socket.#endpoint = new LibcEndpoint(c, family, SOCK_STREAM, fd);
     return socket;
-  }
-
-  // What is wrong with the options is told now, as far as it does not depend on which end this will be.
-  #wantTls(tls: TlsOptions | undefined, preface: boolean): void {
-    if (tls !== undefined) {
-      if (preface || tls?.key !== undefined) TlsContext.server(tls);
-      else TlsContext.client(tls);
-      if (!preface) this.#tlsOptions = tls;
-    }
-    if (preface) PrefaceReader.check();
-    this.#wantsPreface = preface;
   }
 
   /** For the listener: the socket of a connection it accepted. */
@@ -117,7 +103,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     // Asked now: Bun forgets the address when the peer is gone.
     socket.#peer = this.family === AF_UNIX ? "" : [wire.remoteAddress ?? "", wire.remotePort ?? 0];
     socket.#name = this.#nameOfAccepted(wire);
-    if (this.#wantsPreface) socket.#beginPreface(wire);
+    if (this.#made?.preface === true) socket.#beginPreface(wire);
     return socket;
   }
 
@@ -130,15 +116,19 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     return this.#preface;
   }
 
-  // Nearly all connections of a listener have the same name, and a unix socket's is always the listener's: it is shared.
+  // Nearly all connections of a listener have the same name. One that is not bound to a wildcard gives them its own, and
+  // Bun is not asked: it would make a string for each, and keep it.
   #nameOfAccepted(wire: Wire): Address {
-    const listener = this.#listener;
+    const listener = this.#made?.listener;
     const last = listener?.name;
-    if (this.family === AF_UNIX && last !== undefined) return last;
+    if (last !== undefined && listener?.oneName === true) return last;
     const name: Address =
       this.family === AF_UNIX ? this.getsockname() : [wire.localAddress ?? "", wire.localPort ?? 0];
     if (last !== undefined && sameAddress(last, name)) return last;
-    if (listener !== undefined) listener.name = name;
+    if (listener !== undefined) {
+      listener.name = name;
+      if (last === undefined) listener.oneName = sameAddress(name, this.getsockname());
+    }
     return name;
   }
 
@@ -152,29 +142,30 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   bind(address: Address): void {
     const endpoint = this.#idle("bind");
     // An endpoint without the C library listens already.
-    if (this.#tlsOptions?.key !== undefined) endpoint.tls = TlsContext.server(this.#tlsOptions).bunOptions();
+    const tls = this.#made?.tls;
+    if (tls?.key !== undefined) endpoint.tls = TlsContext.server(tls).bunOptions();
     endpoint.bind(address, checkAddress(this.family, address, "bind"));
   }
 
   listen(backlog: number): void {
-    if (!Number.isInteger(backlog) || backlog < 0) {
-      throw new ArgumentRangeError(`listen: the backlog is an integer of at least 0, not ${String(backlog)}`);
-    }
+    checkBacklog(backlog);
     const endpoint = this.#idle("listen");
-    const tls = this.#tlsOptions === undefined ? undefined : TlsContext.server(this.#tlsOptions);
+    const options = this.#made?.tls;
+    const tls = options === undefined ? undefined : TlsContext.server(options);
     endpoint.tls = tls?.bunOptions();
     const listener = new Listener(this, endpoint, Math.max(backlog, 1), tls);
     endpoint.listen(backlog, listener);
-    this.#listener = listener;
+    (this.#made ??= made()).listener = listener;
     this.startListening();
   }
 
   accept(): readonly [Socket, Address] | undefined {
     this.#refuseClosed("accept");
-    if (this.#listener === undefined) throw osError("EINVAL", { syscall: "accept", detail: "not listening" });
+    const listener = this.#made?.listener;
+    if (listener === undefined) throw osError("EINVAL", { syscall: "accept", detail: "not listening" });
     // A failed handshake counts too: turns and passes that take nothing come ever more rarely.
-    if (this.#listener.waiting) this.bytesRead++;
-    const socket = this.#listener.accept();
+    if (listener.waiting) this.bytesRead++;
+    const socket = listener.accept();
     return socket === undefined ? undefined : [socket, socket.#peer ?? ""];
   }
 
@@ -186,10 +177,11 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     const ready = target.kind === "unix" || target.literal;
     // What is wrong with the address itself is thrown while nothing has changed.
     if (ready) endpoint.check(target);
-    this.#host = target.kind === "unix" ? "" : target.host;
-    if (this.#tlsOptions !== undefined) {
-      const context = TlsContext.client(this.#tlsOptions);
-      endpoint.tls = context.bunOptions(this.#host);
+    const own = (this.#made ??= made());
+    own.host = target.kind === "unix" ? "" : target.host;
+    if (own.tls !== undefined) {
+      const context = TlsContext.client(own.tls);
+      endpoint.tls = context.bunOptions(own.host);
       this.#tls = new TlsState(context);
     }
     this.#peer = address;
@@ -215,15 +207,17 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   override pauseAccepting(): void {
     this.#refuseClosed("listen");
-    if (this.#listener === undefined) super.pauseAccepting();
-    else this.#listener.pauseAccepting();
+    const listener = this.#made?.listener;
+    if (listener === undefined) super.pauseAccepting();
+    else listener.pauseAccepting();
   }
   override filterAccepts(filter: (address: Address) => boolean): void {
-    if (this.#listener === undefined) super.filterAccepts(filter);
-    else this.#listener.filter = filter;
+    const listener = this.#made?.listener;
+    if (listener === undefined) super.filterAccepts(filter);
+    else listener.filter = filter;
   }
   override resumeAccepting(): void {
-    this.#listener?.resumeAccepting();
+    this.#made?.listener?.resumeAccepting();
     if (this.acceptReady) this.observer?.socketChanged();
   }
 
@@ -326,8 +320,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   override startTls(options: TlsOptions): void {
     this.#refuseClosed("startTls");
-    if (this.#listener !== undefined) {
-      this.#listener.renewTls(TlsContext.server(options));
+    const listener = this.#made?.listener;
+    if (listener !== undefined) {
+      listener.renewTls(TlsContext.server(options));
       return;
     }
     const wire = this.#wire;
@@ -349,7 +344,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     if (wire === undefined) return;
     this.#tls = tls;
     try {
-      this.#wire = upgraded(wire, tls.context.bunOptions(this.#host), this);
+      this.#wire = upgraded(wire, tls.context.bunOptions(this.#made?.host ?? ""), this);
     } catch (error) {
       this.wireFailed(handshakeError(error));
       this.wireTerminate();
@@ -447,7 +442,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   protected override wireReleased(): void {
     this.#preface?.end();
     this.#preface = undefined;
-    this.#listener?.close();
+    this.#made?.listener?.close();
     this.#endpoint?.close();
     this.#endpoint = undefined;
     this.#parked?.forget();
@@ -556,7 +551,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   // --- a normal non-blocking socket --------------------------------------------------------------------------
 
   protected override get acceptReady(): boolean {
-    return this.#listener?.ready === true;
+    return this.#made?.listener?.ready === true;
   }
 
   getsockname(): Address {
@@ -608,6 +603,26 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   #anyEndpoint(syscall: string): Endpoint {
     return this.#endpoint ?? noDescriptor(syscall);
   }
+}
+
+/** What a socket that the program made knows besides its endpoint. */
+interface Made {
+  readonly tls: TlsOptions | undefined;
+  /** Listening: connections begin with something before TLS. */
+  readonly preface: boolean;
+  /** The name that connect() was given, for a certificate to be held against. */
+  host: string;
+  listener: Listener<TcpSocket> | undefined;
+}
+
+// What is wrong with the options is told now, as far as it does not depend on which end this will be.
+function made(tls?: TlsOptions, preface = false): Made {
+  if (tls !== undefined) {
+    if (preface || tls?.key !== undefined) TlsContext.server(tls);
+    else TlsContext.client(tls);
+  }
+  if (preface) PrefaceReader.check();
+  return { tls: preface ? undefined : tls, preface, host: "", listener: undefined };
 }
 
 /** The connect itself failed, not the handshake. */

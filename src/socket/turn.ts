@@ -11,11 +11,13 @@ export interface Flushable {
 }
 
 let depth = 0;
+/** Counts outermost dispatches. */
+let number = 0;
 let waiting: Flushable[] = [];
 
-/** A dispatch begins. Costs an increment. */
+/** A dispatch begins. Costs two increments. */
 export function enterTurn(): void {
-  depth++;
+  if (depth++ === 0) number++;
 }
 
 /** A dispatch ends; the outermost one writes. Costs a comparison when nothing was sent. */
@@ -26,6 +28,11 @@ export function leaveTurn(): void {
 /** Whether a dispatch is under way. */
 export function inTurn(): boolean {
   return depth > 0;
+}
+
+/** Which turn this is, 0 outside of one. */
+export function turnNumber(): number {
+  return depth === 0 ? 0 : number;
 }
 
 /** Has `socket.flush()` called once this turn. The caller sees to it that it asks only once. */

@@ -19,19 +19,11 @@ import dns from "node:dns/promises";
 
 import { type Address, addressDetails, checkAddress } from "../base/address.ts";
 import { LONGEST_TIMER_MS, type TimerHandle } from "../base/clock.ts";
-import {
-  AF_INET,
-  AF_INET6,
-  SHUT_RD,
-  SHUT_RDWR,
-  SHUT_WR,
-  SO_ERROR,
-  SOCK_DGRAM,
-  SOL_SOCKET,
-} from "../base/constants.ts";
+import { AF_INET, AF_INET6, SHUT_RD, SHUT_WR, SO_ERROR, SOCK_DGRAM, SOL_SOCKET } from "../base/constants.ts";
 import { ArgumentRangeError, osError, toOSError, type OSError } from "../base/errors.ts";
 import { type Datagram, DatagramQueue } from "../bytes/datagram-queue.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
+import { checkHow, checkSize } from "./arguments.ts";
 import { libc } from "./libc.ts";
 import { LibcUdp } from "./libc-udp.ts";
 import { defaultLimits } from "./limits.ts";
@@ -235,9 +227,7 @@ export class UdpSocket extends Multicast implements DatagramOwner {
   // --- receiving ---------------------------------------------------------------------------------------------
 
   recv(size: number = Infinity): Buffer | undefined {
-    if (size !== Infinity && (!Number.isInteger(size) || size < 0)) {
-      throw new ArgumentRangeError(`recv: the size is an integer of at least 0, not ${String(size)}`);
-    }
+    checkSize(size);
     const payload = this.#take("recv")?.[0];
     // recv(2): what does not fit is lost.
     return payload === undefined || payload.length <= size ? payload : payload.subarray(0, size);
@@ -491,9 +481,7 @@ export class UdpSocket extends Multicast implements DatagramOwner {
 
   /** Linux: only a connected one. SHUT_RD drops what waits and what comes; there is no end for anybody to be told. */
   shutdown(how: number): void {
-    if (how !== SHUT_RD && how !== SHUT_WR && how !== SHUT_RDWR) {
-      throw new ArgumentRangeError(`shutdown: SHUT_RD, SHUT_WR or SHUT_RDWR, not ${String(how)}`);
-    }
+    checkHow(how);
     this.#refuseClosed("shutdown");
     if (this.#state !== "open") throw osError("ENOTCONN", { syscall: "shutdown" });
     if (how !== SHUT_RD) this.#writeShut = true;

@@ -1,0 +1,173 @@
+import { describe, expect, test } from "bun:test";
+
+import type { Address } from "../../src/base/address.ts";
+import { AF_INET } from "../../src/base/constants.ts";
+import { streamLimits } from "../../src/socket/limits.ts";
+import type { Socket } from "../../src/socket/socket.ts";
+import { StreamSocket } from "../../src/socket/stream-socket.ts";
+import { enterTurn, leaveTurn } from "../../src/socket/turn.ts";
+
+/** A connection whose wire writes down what it is given, and takes as much as it is told to. */
+class Recorder extends StreamSocket {
+  readonly writes: string[] = [];
+  /** What the next writes take; after that all. */
+  takes: number[] = [];
+
+  constructor() {
+    super(AF_INET, "open");
+    this.observe({ socketReady: () => undefined, socketChanged: () => undefined });
+  }
+
+  /** One turn in which `pieces` are sent. */
+  turn(...pieces: (string | Buffer)[]): void {
+    enterTurn();
+    try {
+      for (const piece of pieces) this.send(typeof piece === "string" ? Buffer.from(piece) : piece);
+    } finally {
+      leaveTurn();
+    }
+  }
+  /** After these the next turn's first send is written at once. */
+  loneTurns(): void {
+    for (let count = 0; count < 8; count++) this.turn("-");
+    this.writes.length = 0;
+  }
+  drain(): void {
+    this.wireDrained();
+  }
+
+  protected wireWrite(bytes: Uint8Array, offset: number, length: number): number {
+    const taken = Math.min(this.takes.shift() ?? length, length);
+    if (taken > 0) this.writes.push(Buffer.from(bytes.subarray(offset, offset + taken)).toString());
+    return taken;
+  }
+  protected wireShutdown(): void {
+    this.writes.push("FIN");
+  }
+  protected wirePause(): void {}
+  protected wireResume(): void {}
+  protected wireClose(): void {}
+  protected wireTerminate(): void {}
+
+  bind(): void {}
+  listen(): void {}
+  accept(): readonly [Socket, Address] | undefined {
+    return undefined;
+  }
+  connect(): void {}
+  getsockname(): Address {
+    return ["127.0.0.1", 1];
+  }
+  getpeername(): Address {
+    return ["127.0.0.1", 2];
+  }
+  getsockopt(): number {
+    return 0;
+  }
+  setsockopt(): void {}
+  fileno(): number {
+    return -1;
+  }
+}
+
+describe("a stream with one send a turn", () => {
+  test("has its ninth written at once, and not copied", () => {
+    const socket = new Recorder();
+    for (let count = 0; count < 8; count++) {
+      enterTurn();
+      socket.send(Buffer.from("-"));
+      expect(socket.bufferedAmount).toBe(1);
+      leaveTurn();
+    }
+    expect(socket.writes).toHaveLength(8);
+    enterTurn();
+    expect(socket.send(Buffer.from("ninth"))).toBe(5);
+    expect(socket.bufferedAmount).toBe(0);
+    expect(socket.writes.at(-1)).toBe("ninth");
+    leaveTurn();
+    expect(socket.writes).toHaveLength(9);
+  });
+
+  test("that sends twice after all has two writes in order, and eight turns that collect", () => {
+    const socket = new Recorder();
+    socket.loneTurns();
+    socket.turn("a", "b", "c");
+    expect(socket.writes).toEqual(["a", "bc"]);
+    for (let count = 0; count < 20; count++) socket.turn("d", "e");
+    expect(socket.writes.slice(2)).toEqual(Array.from({ length: 20 }, () => "de"));
+    socket.loneTurns();
+    socket.turn("f", "g");
+    expect(socket.writes).toEqual(["f", "g"]);
+  });
+
+  test("loses nothing of a short write, and keeps no memory of the caller's", () => {
+    const socket = new Recorder();
+    socket.loneTurns();
+    socket.takes = [3, 0];
+    const bytes = Buffer.from("abcdef");
+    socket.turn(bytes);
+    bytes.fill("X");
+    socket.turn("ghi");
+    expect(socket.bufferedAmount).toBe(6);
+    socket.drain();
+    expect(socket.bufferedAmount).toBe(6);
+    socket.drain();
+    expect(socket.writes.join("")).toBe("abcdefghi");
+    expect(socket.bufferedAmount).toBe(0);
+  });
+
+  test("writes text and bytes in the order they were sent", () => {
+    const socket = new Recorder();
+    socket.loneTurns();
+    enterTurn();
+    socket.send("text ");
+    socket.send(Buffer.from("bytes "));
+    socket.send("text");
+    leaveTurn();
+    expect(socket.writes).toEqual(["text bytes text"]);
+  });
+
+  test("that is shut down or closed in the same turn sends its FIN behind the bytes", () => {
+    const socket = new Recorder();
+    socket.loneTurns();
+    enterTurn();
+    socket.send(Buffer.from("last"));
+    socket.close();
+    leaveTurn();
+    expect(socket.writes).toEqual(["last", "FIN"]);
+    socket.abort();
+  });
+
+  test("is told of a lost connection after the send, not by it", () => {
+    const socket = new Recorder();
+    socket.loneTurns();
+    socket.takes = [-1];
+    enterTurn();
+    expect(socket.send(Buffer.from("gone"))).toBe(4);
+    expect(() => socket.send(Buffer.from("more"))).toThrow("ECONNRESET");
+    leaveTurn();
+    socket.abort();
+  });
+
+  test("has the cap of its queue", () => {
+    const socket = new Recorder();
+    socket.limits = streamLimits({ maxBufferedBytes: 1000, highWaterBytes: 100, lowWaterBytes: 10 });
+    socket.loneTurns();
+    socket.takes = [0];
+    enterTurn();
+    expect(() => socket.send(Buffer.alloc(1001))).toThrow("ENOBUFS");
+    leaveTurn();
+    expect(socket.state).toBe("ended");
+    socket.abort();
+  });
+
+  test("outside of turns is written once by a microtask", async () => {
+    const socket = new Recorder();
+    socket.loneTurns();
+    socket.send(Buffer.from("a"));
+    socket.send(Buffer.from("b"));
+    expect(socket.writes).toEqual([]);
+    await Promise.resolve();
+    expect(socket.writes).toEqual(["ab"]);
+  });
+});
