@@ -2,10 +2,10 @@
  * Socket addresses as asyncore programs write them, and the one place that says whether one is well formed.
  * Called by bind and connect before anything reaches the kernel; does no name look-up.
  */
-import { isIP } from "node:net";
 
 import { AF_INET, AF_INET6, AF_UNIX } from "./constants.ts";
 import { ArgumentRangeError, ArgumentTypeError, osError } from "./errors.ts";
+import { ipVersion } from "./ip-address.ts";
 
 /** `[host, port]` for TCP and UDP; a string for unix: a path, or an abstract name that begins with NUL; `""` unnamed. */
 export type Address = readonly [host: string, port: number] | string;
@@ -88,7 +88,7 @@ function checkInet(family: number, address: unknown, use: AddressUse): Target {
   if (!Number.isInteger(port) || port < lowest || port > 65_535) {
     throw new ArgumentRangeError(`${use}: the port is an integer in ${lowest}..65535, not ${port}`);
   }
-  const version = isIP(host);
+  const version = ipVersion(host);
   if ((version === 4 && family !== AF_INET) || (version === 6 && family !== AF_INET6)) {
     throw osError("EAFNOSUPPORT", { syscall: use, address: host, port });
   }

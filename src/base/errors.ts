@@ -3,8 +3,6 @@
  * shape Bun, libc or the resolver gave it, so that nobody above `socket/` has to know those shapes.
  * Called by every file that throws; must never throw by itself while it builds an error.
  */
-import os from "node:os";
-import util from "node:util";
 
 /** What is known about a failure besides its code. */
 export interface OSErrorDetails {
@@ -46,29 +44,46 @@ const TEXT: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-const ERRNO_BY_CODE = new Map<string, number>(Object.entries(RESOLVER_ERRNO));
-for (const [code, errno] of Object.entries(os.constants.errno)) ERRNO_BY_CODE.set(code, errno);
-// node's table lacks codes that sockets meet (EHOSTDOWN, ESHUTDOWN …); libuv's lacks others. Beyond 1000 are libuv's own.
-for (const [errno, [code]] of util.getSystemErrorMap()) {
-  if (errno > -1000 && !ERRNO_BY_CODE.has(code)) ERRNO_BY_CODE.set(code, -errno);
+interface Tables {
+  readonly errnoByCode: ReadonlyMap<string, number>;
+  readonly codeByErrno: ReadonlyMap<number, string>;
+  readonly textByErrno: ReadonlyMap<number, readonly [string, string]>;
 }
-const CODE_BY_ERRNO = new Map<number, string>();
-// EAGAIN and EWOULDBLOCK share a number on the platforms Bun has; the first name listed is the usual one.
-for (const [code, errno] of ERRNO_BY_CODE) if (!CODE_BY_ERRNO.has(errno)) CODE_BY_ERRNO.set(errno, code);
+let tables: Tables | undefined;
+
+// Made for the first error: a program that meets none has neither their memory nor the loading of two modules.
+function platform(): Tables {
+  return (tables ??= makeTables());
+}
+
+function makeTables(): Tables {
+  const textByErrno = process.getBuiltinModule("node:util").getSystemErrorMap();
+  const errnoByCode = new Map<string, number>(Object.entries(RESOLVER_ERRNO));
+  const { errno: numbers } = process.getBuiltinModule("node:os").constants;
+  for (const [code, errno] of Object.entries(numbers)) errnoByCode.set(code, errno);
+  // node's table lacks codes that sockets meet (EHOSTDOWN, ESHUTDOWN …); libuv's lacks others. Beyond 1000 are libuv's own.
+  for (const [errno, [code]] of textByErrno) {
+    if (errno > -1000 && !errnoByCode.has(code)) errnoByCode.set(code, -errno);
+  }
+  const codeByErrno = new Map<number, string>();
+  // EAGAIN and EWOULDBLOCK share a number on the platforms Bun has; the first name listed is the usual one.
+  for (const [code, errno] of errnoByCode) if (!codeByErrno.has(errno)) codeByErrno.set(errno, code);
+  return { errnoByCode, codeByErrno, textByErrno };
+}
 
 /** The platform's number for an error code (`"ECONNRESET"`), 0 where the platform has none. */
 export function errnoOf(code: string): number {
-  return ERRNO_BY_CODE.get(code) ?? 0;
+  return platform().errnoByCode.get(code) ?? 0;
 }
 
 /** The code for one of this platform's error numbers, `"EUNKNOWN"` where there is none. Takes either sign. */
 export function codeOf(errno: number): string {
-  return CODE_BY_ERRNO.get(Math.abs(errno)) ?? "EUNKNOWN";
+  return platform().codeByErrno.get(Math.abs(errno)) ?? "EUNKNOWN";
 }
 
 /** The platform's sentence for an error code, as `strerror(3)` has it. */
 export function strerror(code: string): string {
-  return TEXT.get(code) ?? util.getSystemErrorMap().get(-errnoOf(code))?.[1] ?? "unknown error";
+  return TEXT.get(code) ?? platform().textByErrno.get(-errnoOf(code))?.[1] ?? "unknown error";
 }
 
 function describe(code: string, details: OSErrorDetails): string {
@@ -218,9 +233,9 @@ function knownCode(error: unknown): string | undefined {
     if (typeof code === "string") {
       // The number beside a code that is unknown here may be the resolver's, whose 4 is not EINTR.
       const bare = code.replace(/^DNS_/, "");
-      return ERRNO_BY_CODE.has(bare) ? bare : undefined;
+      return platform().errnoByCode.has(bare) ? bare : undefined;
     }
-    return typeof errno === "number" ? CODE_BY_ERRNO.get(Math.abs(errno)) : undefined;
+    return typeof errno === "number" ? platform().codeByErrno.get(Math.abs(errno)) : undefined;
   } catch {
     // A getter of the thrown value's.
     return undefined;

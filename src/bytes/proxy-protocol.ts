@@ -9,7 +9,7 @@
 import type { Address } from "../base/address.ts";
 import { ArgumentRangeError, ArgumentTypeError } from "../base/errors.ts";
 import { crc32c } from "./crc32c.ts";
-import { formatIp, isMapped, readIp } from "./ip-address.ts";
+import { formatIp, isMapped, readIp } from "../base/ip-address.ts";
 import {
   DEFAULT_MAX_HEADER_BYTES,
   MAX_V1_BYTES,

@@ -3,7 +3,7 @@
  * system's resolver has looked at those: its order stands, except that what hardly ever is a good choice comes last.
  * Called by the schedule for each answer; text work, no I/O.
  */
-import { readIp } from "../bytes/ip-address.ts";
+import { readIp } from "../base/ip-address.ts";
 
 interface Prefix {
   /** The leading 32-bit words of the address … */

@@ -1,10 +1,10 @@
 /** What `connect()` is asked for, and the checks that keep it sensible. Nothing here does I/O. */
-import { isIP } from "node:net";
 
 import { type Address, checkAddress } from "../base/address.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../base/constants.ts";
 import { ArgumentRangeError, ArgumentTypeError, osError } from "../base/errors.ts";
+import { ipVersion } from "../base/ip-address.ts";
 import type { SendData } from "../bytes/send-data.ts";
 import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import { Dispatcher } from "../dispatcher/dispatcher.ts";
@@ -98,7 +98,7 @@ export function checkTarget(target: ConnectTarget): Where {
     checkAddress(AF_UNIX, address, "connect");
     return { address, port: undefined, family: AF_UNIX };
   }
-  const family = isIP(address[0]) === 6 ? AF_INET6 : AF_INET;
+  const family = ipVersion(address[0]) === 6 ? AF_INET6 : AF_INET;
   const checked = checkAddress(family, address, "connect");
   const literal = checked.kind === "inet" && checked.literal;
   return { address: address[0], port: address[1], family: literal ? family : undefined };
@@ -146,7 +146,7 @@ function familiesOf(where: Where, options: DialOptions): readonly number[] {
   }
   let wanted: readonly number[] = [...new Set(families.map((f) => (f === 6 ? AF_INET6 : AF_INET)))];
   if (localAddress !== undefined) {
-    const version = isIP(localAddress);
+    const version = ipVersion(localAddress);
     if (version === 0 || where.family === AF_UNIX) {
       throw new ArgumentTypeError(
         `connect: localAddress is a numeric address, and not for unix sockets: ${JSON.stringify(localAddress)}`,

@@ -3,10 +3,10 @@
  * whatever it does, {@link resolve} neither throws nor rejects.
  */
 import dns from "node:dns/promises";
-import { isIP } from "node:net";
 
 import { AF_INET6 } from "../base/constants.ts";
 import { ArgumentTypeError, type OSError, toOSError } from "../base/errors.ts";
+import { ipVersion } from "../base/ip-address.ts";
 
 /**
  * Looks up the addresses of `host` in one family, the best first; an empty list when it has none. `signal` is aborted as
@@ -54,7 +54,7 @@ async function resolveOne(
   try {
     found = await lookup(host, version, signal);
     for (const address of found) {
-      if (isIP(address) !== version) {
+      if (ipVersion(address) !== version) {
         throw new ArgumentTypeError(`lookup: ${JSON.stringify(address)} is no IPv${version} address`);
       }
     }

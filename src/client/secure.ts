@@ -1,7 +1,7 @@
 /** TLS on the connection that won the race, before its channel gets it. Called by `connect.ts`. */
-import { isIP } from "node:net";
 
 import { osError } from "../base/errors.ts";
+import { ipVersion } from "../base/ip-address.ts";
 import type { Socket } from "../socket/socket.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import { IDLE } from "./race.ts";
@@ -39,7 +39,7 @@ const named = new WeakMap<TlsOptions, TlsOptions>();
 
 /** `options` for a server known as `host`: the race connects to numbers, of which TLS could not take the name. */
 export function forHost(options: TlsOptions, host: string): TlsOptions {
-  if (options.serverName !== undefined || isIP(host) !== 0) return options;
+  if (options.serverName !== undefined || ipVersion(host) !== 0) return options;
   const known = named.get(options);
   if (known?.serverName === host) return known;
   const made = { ...options, serverName: host };

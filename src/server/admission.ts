@@ -11,7 +11,7 @@
 import type { Address } from "../base/address.ts";
 import { type Clock, systemClock } from "../base/clock.ts";
 import { ArgumentRangeError } from "../base/errors.ts";
-import { isMapped } from "../bytes/ip-address.ts";
+import { isMapped } from "../base/ip-address.ts";
 import { CidrList, maskTo, readHost } from "./cidr.ts";
 import { TokenBucket } from "../base/token-bucket.ts";
 import { Place, RecencyList, unlink } from "./recency.ts";

@@ -7,7 +7,7 @@
  */
 import type { Address } from "../base/address.ts";
 import { ArgumentRangeError, ArgumentTypeError } from "../base/errors.ts";
-import { formatIp, isMapped, readIp } from "../bytes/ip-address.ts";
+import { formatIp, isMapped, readIp } from "../base/ip-address.ts";
 
 /** What stands for every unix domain socket in a list. */
 const UNIX = "unix";

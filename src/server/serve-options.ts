@@ -1,11 +1,11 @@
 /** What `serve()` takes: where to listen, with what limits, and who may come. */
-import { isIP } from "node:net";
 import { constants } from "node:os";
 
 import { formatAddress, type Address } from "../base/address.ts";
 import { systemClock } from "../base/clock.ts";
 import { AF_INET, AF_INET6, AF_UNIX } from "../base/constants.ts";
 import { ArgumentRangeError, ArgumentTypeError } from "../base/errors.ts";
+import { ipVersion } from "../base/ip-address.ts";
 import type { ChannelMap } from "../dispatcher/channel-map.ts";
 import type { Dispatcher } from "../dispatcher/dispatcher.ts";
 import { defaultLimits } from "../socket/limits.ts";
@@ -192,6 +192,6 @@ function placeOf(options: ServeOptions): Place {
   }
   if (unix !== undefined) return { kind: "address", family: AF_UNIX, address: unix };
   const host = hostname ?? "127.0.0.1";
-  const family = isIP(host.replace(/%.*$/, "")) === 6 ? AF_INET6 : AF_INET;
+  const family = ipVersion(host.replace(/%.*$/, "")) === 6 ? AF_INET6 : AF_INET;
   return { kind: "address", family, address: [host, port ?? 0] };
 }

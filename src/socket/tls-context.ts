@@ -7,10 +7,9 @@
  * A context is made once for an options object: files are read then, and a new object is how they are read again.
  */
 import { readFileSync } from "node:fs";
-import { isIP } from "node:net";
-import tls from "node:tls";
 
 import { toOSError, TLSError } from "../base/errors.ts";
+import { ipVersion } from "../base/ip-address.ts";
 import type { PemSource, SniLookup, TlsIdentity, TlsOptions, TlsVersion } from "./tls-options.ts";
 
 /** The `tls` member of Bun's options. */
@@ -292,7 +291,9 @@ function pemText(source: PemSource, option: string): string {
 /** What Bun calls a context. @throws {TLSError} OpenSSL does not take it */
 function secureContext(credentials: object): object {
   try {
-    const { context }: { context: object } = tls.createSecureContext(credentials);
+    // Loaded by who uses TLS: it would cost every program 15 ms and half a megabyte of heap.
+    const { createSecureContext } = process.getBuiltinModule("node:tls");
+    const { context }: { context: object } = createSecureContext(credentials);
     return context;
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -331,7 +332,7 @@ function alpnList(names: readonly string[]): Buffer {
 function byName(sni: Readonly<Record<string, TlsIdentity>>): (name: string) => TlsIdentity | undefined {
   const identities = new Map<string, TlsIdentity>();
   for (const [name, identity] of Object.entries(sni)) {
-    if (isIP(name) !== 0) throw wrong("SNI", `sni: ${name} is an address, and clients ask for names`);
+    if (ipVersion(name) !== 0) throw wrong("SNI", `sni: ${name} is an address, and clients ask for names`);
     identities.set(name.toLowerCase(), identity);
     // Read now: a name nobody has asked for yet must not fail at night.
     secureContext(identityOf(identity, true));

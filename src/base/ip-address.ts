@@ -32,6 +32,18 @@ export function readIp(text: string, words: Uint32Array): 0 | 4 | 6 {
   return readIpv6(text, words) ? 6 : 0;
 }
 
+const SCRATCH = new Uint32Array(4);
+/** What may name the interface of a link-local address. */
+const ZONE = /%[0-9a-z.:-]+$/iu;
+
+/** 4 or 6 for a numeric address, with or without a zone (`fe80::1%eth0`), 0 for anything else: what `node:net`'s `isIP` says. */
+export function ipVersion(text: unknown): 0 | 4 | 6 {
+  if (typeof text !== "string") return 0;
+  const version = readIp(text, SCRATCH);
+  if (version !== 0 || !text.includes("%")) return version;
+  return readIp(text.replace(ZONE, ""), SCRATCH) === 6 ? 6 : 0;
+}
+
 /** Whether `words` hold an IPv4 address in its mapped form. */
 export function isMapped(words: Uint32Array): boolean {
   return words[0] === 0 && words[1] === 0 && words[2] === MAPPED;

@@ -3,7 +3,7 @@ import { isIP } from "node:net";
 
 import * as fc from "fast-check";
 
-import { formatIp, isMapped, readIp } from "../../src/bytes/ip-address.ts";
+import { formatIp, ipVersion, isMapped, readIp } from "../../src/base/ip-address.ts";
 
 const words = new Uint32Array(4);
 
@@ -97,6 +97,43 @@ describe("readIp()", () => {
       fc.property(text, (some) => {
         fc.pre(!some.includes("%"));
         expect([some, readIp(some, words)]).toEqual([some, isIP(some) as 0 | 4 | 6]);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+});
+
+describe("ipVersion()", () => {
+  test.each([
+    ["127.0.0.1", 4],
+    ["::1", 6],
+    ["::ffff:1.2.3.4", 6],
+    ["fe80::1%eth0", 6],
+    ["fe80::1%1", 6],
+    ["fe80::1%a.b:c-d", 6],
+    ["fe80::1%", 0],
+    ["fe80::1%eth0 ", 0],
+    ["fe80::1%eth0%1", 0],
+    ["fe80::1%\u00e9", 0],
+    ["1.2.3.4%eth0", 0],
+    ["%eth0", 0],
+    ["localhost", 0],
+    ["", 0],
+  ] as const)("ipVersion(%p) is %p, as isIP() says", (text, version) => {
+    expect(ipVersion(text)).toBe(version);
+    expect(isIP(text)).toBe(version);
+  });
+
+  test("ipVersion() is isIP(), whatever the text", () => {
+    const piece = fc.constantFrom("::", ":", "1", "fe80", "%", "%eth0", ".", "1.2.3.4", "-", " ", "\u00e9");
+    const text = fc.oneof(
+      fc.ipV4(),
+      fc.ipV6(),
+      fc.array(piece, { maxLength: 6 }).map((all) => all.join("")),
+    );
+    fc.assert(
+      fc.property(text, (some) => {
+        expect([some, ipVersion(some)]).toEqual([some, isIP(some) as 0 | 4 | 6]);
       }),
       { numRuns: 5000 },
     );
