@@ -1,4 +1,5 @@
-// The servers on Go's net: a goroutine per connection. Names one of echo, lines, frames, fanout on the command line.
+// The servers on Go's net: a goroutine per connection. Names one of echo, lines, frames, fanout on the command line;
+// behind echo, the size of a connection's buffer.
 package main
 
 import (
@@ -8,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -18,7 +20,17 @@ const (
 	hardLifetime = 120 * time.Second
 )
 
+var echoBlock = block
+
 func main() {
+	if len(os.Args) > 2 {
+		bytes, err := strconv.Atoi(os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		echoBlock = bytes
+	}
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -46,7 +58,7 @@ func main() {
 
 // Not io.Copy: that splices in the kernel, and a server that only moves bytes is not what is compared.
 func echo(connection net.Conn) {
-	buffer := make([]byte, block)
+	buffer := make([]byte, echoBlock)
 	for {
 		got, err := connection.Read(buffer)
 		if err != nil {

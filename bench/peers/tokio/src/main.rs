@@ -1,5 +1,5 @@
 //! The servers on tokio, a task per connection, one thread: the bench gives a server one CPU. Names one of echo, lines,
-//! fanout on the command line.
+//! fanout on the command line; behind echo, the size of a connection's buffer.
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex};
@@ -33,12 +33,13 @@ async fn serve(role: String) -> Result<()> {
     println!("{}", listener.local_addr()?.port());
     let subscribers = Subscribers::default();
     let mut serial = 0;
+    let block = std::env::args().nth(2).map_or(BLOCK, |bytes| bytes.parse().expect("a number of bytes"));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
         serial += 1;
         match role.as_str() {
-            "echo" => drop(tokio::spawn(echo(stream))),
+            "echo" => drop(tokio::spawn(echo(stream, block))),
             "lines" => drop(tokio::spawn(lines(stream))),
             "fanout" => drop(tokio::spawn(participate(stream, subscribers.clone(), serial))),
             other => panic!("no such role: {other}"),
@@ -46,8 +47,8 @@ async fn serve(role: String) -> Result<()> {
     }
 }
 
-async fn echo(mut stream: TcpStream) -> Result<()> {
-    let mut buffer = vec![0; BLOCK];
+async fn echo(mut stream: TcpStream, block: usize) -> Result<()> {
+    let mut buffer = vec![0; block];
     loop {
         let got = stream.read(&mut buffer).await?;
         if got == 0 {
