@@ -57,27 +57,27 @@ let lastNumber = 0;
 
 export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner, TimeoutOwner {
   readonly channel: Hooked;
-  /** The channel's key in its map; a new one for each socket it gets. Never reused. */
-  number = 0;
   #map: ChannelMap;
   #flags = 0;
   /** How many of this channel's own hooks are running. */
   #active = 0;
   /** Async hooks that have not settled. */
   #pending = 0;
-  #pendingWrites = 0;
+  /** What is to happen to this channel outside whatever met it, the oldest first; never empty. */
+  #deferred: (() => HookResult)[] | undefined;
   /** Counts sockets: what an older one's hooks still have to say is not this one's business. */
   #generation = 0;
+  #idleTurns = 0;
+  #pendingWrites = 0;
+  /** The channel's key in its map; a new one for each socket it gets. Never reused. */
+  number = 0;
   /** Between `beginRequest()` and `endRequest()`. */
   requestOpen = false;
   /** For a server, which counts. */
   counter: DispatchCounter | undefined = undefined;
-  #idleTurns = 0;
   /** What is to happen when the handshake under way is over. */
   #outcome: (() => HookResult) | undefined;
-  /** What is to happen to this channel outside whatever met it, the oldest first; never empty. */
-  #deferred: (() => HookResult)[] | undefined;
-  /** The one of these that tells a failure. */
+  /** The one of those deferred that tells a failure. */
   #failure: (() => HookResult) | undefined;
   #timers: Set<ChannelTimer> | undefined;
   #timeouts: Timeouts | undefined;

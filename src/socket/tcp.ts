@@ -32,16 +32,16 @@ const SO_DOMAIN = 39;
 const LOOKS = 8;
 
 export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<TcpSocket>, UrgentSocket {
-  #endpoint: Endpoint | undefined;
-  /** Only where the program made the socket: accepted ones are many, and have none of it. */
-  #made: Made | undefined;
   #wire: Wire | undefined;
-  #peer: Address | undefined;
-  #parked: Parked | undefined;
   /** Set while urgent data is watched for. */
   #watch: UrgentWatch | undefined;
   #urgent = false;
   #tls: TlsState | undefined;
+  #endpoint: Endpoint | undefined;
+  /** Only where the program made the socket: accepted ones are many, and have none of it. */
+  #made: Made | undefined;
+  #peer: Address | undefined;
+  #parked: Parked | undefined;
   /** Reads what comes before TLS, if the listener said that something does. */
   #preface: PrefaceReader | undefined;
   // Bun forgets it when the connection is over, and handleClose() may still ask.
@@ -431,9 +431,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   protected wireResume(): void {
     if (this.#preface === undefined) this.#wire?.resume();
   }
-  // TCP's end() is a bare close(2).
+  // Of TCP a bare close(2); end() is the same with a system call more.
   protected wireClose(): void {
-    this.#letGo()?.end();
+    this.#letGo()?.close();
   }
   protected wireTerminate(): void {
     this.#letGo()?.terminate();
