@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: the macro benches, then the micro benches. Options: `--only NAME` (may be repeated; a workload or
+ * `npm run bench`: the macro benches, the key-value example beside redis-server, then the micro benches. Options: `--only NAME` (may be repeated; a workload or
  * a micro bench file), `--quick` (does it work: short windows, one round, no micro benches unless named),
  * `--rounds N`, `--json FILE` (summaries and every sample). A whole run goes to `bench/results/full.json`, of which the
  * report and its charts are made; any other one without `--json` to `bench/results/last.json`. Missed promises do not
@@ -9,11 +9,13 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 
 import { printEnvironment, printSummary } from "./macro/print.ts";
+import { measureResp, RESP_ROUNDS, respNames } from "./macro/resp.ts";
 import { Runner } from "./macro/runner.ts";
 import { type Summary, summarize } from "./macro/summary.ts";
 import type { Timing } from "./macro/workload.ts";
 import { workloads } from "./macro/workloads.ts";
 import { microBenches, runMicro } from "./micro/run-all.ts";
+import { hasFigures } from "./report/charts.ts";
 import { writeReport } from "./report/report.ts";
 import { type Results, resultsFolder, writeResults } from "./report/results.ts";
 
@@ -34,12 +36,13 @@ const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
   usage(`--rounds is a number of at least 1, not ${values.rounds}`);
 }
-const known = [...workloads.map(({ name }) => name), ...microBenches];
+const known = [...workloads.map(({ name }) => name), ...respNames, ...microBenches];
 const unknown = only.filter((name) => !known.includes(name));
 if (unknown.length > 0) usage(`no such bench: ${unknown.join(", ")}. Benches: ${known.join(", ")}`);
 
 const wanted = (name: string): boolean => only.length === 0 || only.includes(name);
 const macro = workloads.filter(({ name }) => wanted(name));
+const resp = respNames.some(wanted);
 const micro = microBenches.filter((name) => (quick ? only.includes(name) : wanted(name)));
 const whole = only.length === 0 && !quick;
 const file = values.json ?? path.join(resultsFolder, whole ? "full.json" : "last.json");
@@ -56,7 +59,7 @@ const results = (microResults: Results["micro"]): Results => ({
   micro: microResults,
 });
 
-if (macro.length > 0) printEnvironment(runner.environment, quick);
+if (macro.length > 0 || resp) printEnvironment(runner.environment, quick);
 for (const workload of macro) {
   const planned = rounds ?? (quick ? QUICK_ROUNDS : workload.rounds);
   const result = await runner.run(workload, planned, quick ? QUICK : { ...FULL, ...workload.timing }, quick);
@@ -64,6 +67,16 @@ for (const workload of macro) {
   printSummary(summary);
   summaries.push(summary);
   // What is there is kept, should the rest be interrupted.
+  await writeResults(file, results([]));
+}
+if (resp) {
+  const planned = rounds ?? (quick ? QUICK_ROUNDS : RESP_ROUNDS);
+  const parts = await measureResp(runner.environment, { wanted, rounds: planned, quick });
+  for (const part of parts) {
+    if (hasFigures(part)) printSummary(part);
+    else console.log(`${part.name}: ${part.notes.join(", ")}\n`);
+  }
+  summaries.push(...parts);
   await writeResults(file, results([]));
 }
 const microResults = await runMicro(micro);

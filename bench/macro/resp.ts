@@ -1,215 +1,240 @@
 /**
- * The key-value server of the examples beside the real redis-server, both asked by redis-benchmark. A program of its own,
- * for the load is not ours:
- *
- *   bun bench/macro/resp.ts [--rounds 5] [--keys 100000] [--only set] [--pipeline 16] [--quick]      (3 minutes)
+ * The key-value server of the examples beside the real redis-server, both asked by redis-benchmark: a part of the report
+ * for each number of requests that a connection sends at a time. The load is not ours, so this is no workload of the
+ * runner's; what comes of it has the shape of theirs.
  *
  * Each round starts both servers anew, on one CPU and one port each and without persistence; redis-benchmark has another
  * CPU where there are two. After a warm-up each command is asked for in short runs, A B B A …, so that what else the
- * machine does meets both alike, and a round's ratio is of what came in the same seconds. `rps` is requests for each
- * second of redis-benchmark's own clock; `CPU` is what a request cost the server, kernel included. Where a server had
- * CPU to spare the throughput is redis-benchmark's and not the server's. Missed promises do not fail; errors do.
+ * machine does meets both alike, and a round's ratio is of what came in the same seconds. Throughput is by
+ * redis-benchmark's own clock; where a server had CPU to spare it is redis-benchmark's and not the server's.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { parseArgs } from "node:util";
+import type { Environment } from "./environment.ts";
+import {
+  findRespTools,
+  type RespLoad,
+  RespServer,
+  RespTotal,
+  type RespTools,
+  runRespLoad,
+} from "./resp-servers.ts";
+import type { WorkloadResult } from "./runner.ts";
+import { ratios, type Samples, summarize, type Summary } from "./summary.ts";
+import { cpuAtMost, throughputAtLeast } from "./targets.ts";
+import type { Column, Figures, Peer, Target, Workload } from "./workload.ts";
 
-import { RespConnection } from "../../test/support/resp.ts";
-import { until } from "../../test/support/until.ts";
-import { findEnvironment } from "./environment.ts";
-import { cpuBetween, readCpu } from "./process-cpu.ts";
-import { judge, type Spread, spreadOf } from "./statistics.ts";
+/** All parts together, for `--only`. */
+export const RESP = "resp";
+const OURS = "asyncore";
+const REDIS = "redis-server";
+export const RESP_ROUNDS = 5;
 
-const PIPELINES = [1, 16, 64];
-const TESTS = ["ping_mbulk", "set", "get"];
-/** Requests of one run, a quarter of a second on a quiet machine. */
-const REQUESTS: Readonly<Record<number, number>> = { 1: 15_000, 16: 150_000, 64: 300_000 };
+/** What is asked for, and redis-benchmark's name for it. */
+const COMMANDS: Readonly<Record<string, string>> = { PING: "ping_mbulk", SET: "set", GET: "get" };
+/** redis-benchmark's own default. */
+const CONNECTIONS = 50;
+/** Of one run, under half a second on a quiet machine: enough for its connects not to count. */
+const REQUESTS: Readonly<Record<number, number>> = { 1: 20_000, 16: 200_000, 64: 500_000 };
 const RUNS = 4;
-/** Before them, pipelined: the JIT counts calls, and one at a time would take it long. */
-const WARMUP_REQUESTS = 100_000;
-/** What is promised: at least so much of redis-server's throughput. */
-const LEAST = 1;
-/** Below this share of a CPU the server did not set the throughput. */
-const SERVER_BOUND = 0.8;
+/**
+ * Of ours before the first run, one request at a time. The JIT counts calls, and goes on compiling for some two hundred
+ * thousand chunks and a thousand connections; every run makes new ones.
+ */
+const WARMUP = { runs: 60, requests: 4000 } as const;
+const QUICK_REQUESTS = 2000;
+const QUICK_RUNS = 1;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    keys: { type: "string" },
-    only: { type: "string", multiple: true, default: TESTS },
-    pipeline: { type: "string", multiple: true, default: PIPELINES.map(String) },
-    quick: { type: "boolean", default: false },
-  },
-});
-const rounds = values.quick ? 1 : Number(values.rounds);
-const redisServer = Bun.which("redis-server");
-const redisBenchmark = Bun.which("redis-benchmark");
-if (redisServer === null || redisBenchmark === null) {
-  console.error("resp: needs redis-server and redis-benchmark (Debian's redis-server and redis-tools)");
-  process.exit(2);
-}
-const { pinned, unpinned, bun, cpu, kernel, load } = findEnvironment();
-const [serverCpu, clientCpu] = pinned ?? [];
-const onCpu = (number: number | undefined): string[] =>
-  number === undefined ? [] : ["taskset", "-c", String(number)];
-
-interface Server {
+interface Part {
   readonly name: string;
-  readonly pid: number;
-  readonly port: number;
+  readonly about: string;
+  readonly pipeline: number;
 }
-/** Of several runs together. */
-interface Total {
-  requests: number;
-  seconds: number;
-  cpuUs: number;
-  clientCpuUs: number;
+const parts: readonly Part[] = Object.keys(REQUESTS).map((key) => {
+  const pipeline = Number(key);
+  const many = pipeline === 1 ? "one request at a time" : `${pipeline} requests at a time`;
+  return {
+    name: `${RESP}-${pipeline}`,
+    about: `the key-value example and redis-server, redis-benchmark's ${CONNECTIONS} connections with ${many}`,
+    pipeline,
+  };
+});
+/** Names for `--only`. */
+export const respNames: readonly string[] = [RESP, ...parts.map(({ name }) => name)];
+
+const columns: readonly Column[] = [
+  { figure: "messagesPerSecond", title: "requests/s", digits: 0 },
+  { figure: "cpuUsPerMessage", title: "CPU us/request", digits: 3 },
+  { figure: "userUsPerMessage", title: "user", digits: 3 },
+  { figure: "systemUsPerMessage", title: "system", digits: 3 },
+  { figure: "serverCpuShare", title: "CPUs: server", digits: 2 },
+  { figure: "generatorCpuShare", title: "generator", digits: 2 },
+];
+const FIGURE = "messagesPerSecond";
+
+/** Which parts, and how long. */
+export interface RespOptions {
+  /** Of {@link respNames}. */
+  readonly wanted: (name: string) => boolean;
+  readonly rounds: number;
+  /** Short runs of cold servers: whether it works. */
+  readonly quick: boolean;
+  /** Default: what is installed here. */
+  readonly tools?: RespTools | undefined;
 }
 
-async function start(name: string, command: readonly string[], port: number): Promise<Server> {
-  const child = Bun.spawn([...onCpu(serverCpu), ...command], {
-    env: { ...process.env, PORT: String(port), HOST: "127.0.0.1" },
-    stdin: "ignore",
-    stdout: "ignore",
-    stderr: "inherit",
-  });
-  started.push(child);
-  let answered = false;
-  while (!answered) {
-    if (child.exitCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
-    using connection = new RespConnection({ port });
-    connection.send("PING\r\n");
-    await until(() => connection.ended || connection.received !== "", `${name} answers`);
-    answered = connection.received === "+PONG\r\n";
-    if (!answered) await Bun.sleep(10);
+/** A summary for each part that is wanted; without figures, and with the reason, where there is no redis-server. */
+export async function measureResp({ pinned }: Environment, options: RespOptions): Promise<Summary[]> {
+  const wanted = parts.filter(({ name }) => options.wanted(RESP) || options.wanted(name));
+  const tools = "tools" in options ? options.tools : findRespTools();
+  const [serverCpu, generatorCpu] = (pinned ?? [undefined, undefined]).map(onCpu);
+  const results = wanted.map(resultOf);
+  if (tools === undefined) {
+    return results.map((result) => respSummary({ ...result, notes: [ABSENT] }, false));
   }
-  return { name, pid: child.pid, port };
-}
-
-/** One run of redis-benchmark. @throws {Error} an error among the replies */
-async function run(
-  server: Server,
-  test: string,
-  pipeline: number,
-  requests: number,
-  total?: Total,
-): Promise<void> {
-  const shape = ["-t", test, "-P", String(pipeline), "-n", String(requests)];
-  const keys = values.keys === undefined ? [] : ["-r", values.keys];
-  const command = [redisBenchmark ?? "", "-p", String(server.port), "--csv", ...shape, ...keys];
-  const before = readCpu(server.pid);
-  const child = Bun.spawn([...onCpu(clientCpu), ...command], { stdout: "pipe", stderr: "pipe" });
-  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
-  const { totalUs } = cpuBetween(before, readCpu(server.pid));
-  const rps = Number(/^"[^"]*","([\d.]+)"/mu.exec(out.slice(out.indexOf("\n") + 1))?.[1]);
-  if (code !== 0 || !(rps > 0)) throw new Error(`${server.name}, ${test}: ${out}${err}`);
-  if (total === undefined) return;
-  total.requests += requests;
-  total.seconds += requests / rps;
-  total.cpuUs += totalUs;
-  total.clientCpuUs += Number(child.resourceUsage()?.cpuTime.total ?? 0);
-}
-
-async function measure(servers: readonly Server[], test: string, pipeline: number): Promise<Total[]> {
-  const requests = Math.ceil((REQUESTS[pipeline] ?? 100_000) / (values.quick ? 20 : 1));
-  const totals = servers.map(() => ({ requests: 0, seconds: 0, cpuUs: 0, clientCpuUs: 0 }));
-  for (const server of servers) {
-    await run(server, test, 16, values.quick ? 2000 : WARMUP_REQUESTS);
-    await run(server, test, pipeline, Math.ceil(requests / 2));
-  }
-  for (let lap = 0; lap < RUNS; lap++) {
-    for (const index of lap % 2 === 0 ? [0, 1] : [1, 0]) {
-      await run(servers[index] as Server, test, pipeline, requests, totals[index]);
+  const rig: Rig = {
+    tools,
+    serverCpu: serverCpu ?? [],
+    generatorCpu: generatorCpu ?? [],
+    quick: options.quick,
+  };
+  for (let round = 1; round <= options.rounds; round++) {
+    try {
+      const figures = await runRound(rig, wanted);
+      for (const [index, { samples }] of results.entries()) {
+        for (const [peer, sample] of Object.entries(figures[index] ?? {})) {
+          samples.set(peer, [...(samples.get(peer) ?? []), sample]);
+        }
+      }
+    } catch (error) {
+      for (const { broken } of results) broken.push(`round ${round}: ${String(error)}`);
     }
   }
-  return totals;
+  const notes = [
+    `${REDIS} ${tools.version}, without persistence`,
+    "the load is redis-benchmark's, which notices error replies and checks nothing else",
+  ];
+  return results.map((result) => respSummary({ ...result, notes }, !options.quick));
 }
 
-const started: Bun.Subprocess[] = [];
-const folder = mkdtempSync(path.join(tmpdir(), "asyncore-resp-"));
-const samples = new Map<string, [ours: Total, redis: Total][]>();
-console.log(`Bun ${bun}, Linux ${kernel}, ${cpu}, load ${load.toFixed(1)}`);
-console.log(
-  pinned === undefined
-    ? `not pinned: ${unpinned}`
-    : `servers on CPU ${serverCpu}, redis-benchmark on ${clientCpu}`,
-);
-try {
-  for (let round = 0; round < rounds; round++) {
-    const base = 20_000 + Math.floor(Math.random() * 5000) * 2;
-    const example = path.join(import.meta.dir, "../../examples/redis.ts");
-    const volatile = ["--save", "", "--appendonly", "no", "--dir", folder];
-    const servers = [
-      await start("redis.ts", [process.execPath, example], base),
-      await start("redis-server", [redisServer, "--port", String(base + 1), ...volatile], base + 1),
-    ];
-    for (const pipeline of values.pipeline.map(Number)) {
-      for (const test of values.only) {
-        const name = `${test} -P ${pipeline}`;
-        const [ours, redis] = await measure(servers, test, pipeline);
-        if (ours !== undefined && redis !== undefined)
-          samples.set(name, [...(samples.get(name) ?? []), [ours, redis]]);
+const ABSENT = "absent: needs redis-server and redis-benchmark (Debian's redis-server and redis-tools)";
+
+interface Result extends WorkloadResult {
+  readonly samples: Map<string, (Figures | undefined)[]>;
+  readonly broken: string[];
+}
+
+const peerOf = (server: string, command: string, pipeline: number): Peer => ({
+  name: `${server}, ${command} -P ${pipeline}`,
+  program: "",
+});
+
+// The load is what "echo" says: every connection sends, waits until all has come back, sends the next.
+function resultOf({ name, about, pipeline }: Part): Result {
+  const targets: Target[] = Object.keys(COMMANDS).flatMap((command) => {
+    const [ours, theirs] = [peerOf(OURS, command, pipeline), peerOf(REDIS, command, pipeline)];
+    return [throughputAtLeast(1, ours, theirs), cpuAtMost(1, ours, theirs)];
+  });
+  const workload: Workload = {
+    name,
+    about,
+    columns,
+    targets,
+    baseline: REDIS,
+    figure: FIGURE,
+    peers: [],
+    rounds: RESP_ROUNDS,
+    client: { kind: "echo", connections: CONNECTIONS, bytes: 0 },
+  };
+  return { workload, samples: new Map(), notes: [], broken: [] };
+}
+
+/** As {@link summarize}, with each command's ratio to the same command of redis-server. */
+export function respSummary(result: WorkloadResult, judged: boolean): Summary {
+  const summary = summarize(result, judged);
+  const of = (peer: string): Samples => result.samples.get(peer) ?? [];
+  const peers = Object.entries(summary.peers).map(([peer, { figures }]) => {
+    const isOurs = peer.startsWith(OURS);
+    const ratio = isOurs ? ratios(of(peer), of(peer.replace(OURS, REDIS)), FIGURE) : undefined;
+    return [peer, { figures, ratio }] as const;
+  });
+  return { ...summary, peers: Object.fromEntries(peers) };
+}
+
+interface Rig {
+  readonly tools: RespTools;
+  /** What comes before a command line. */
+  readonly serverCpu: readonly string[];
+  readonly generatorCpu: readonly string[];
+  readonly quick: boolean;
+}
+
+function onCpu(cpu: number | undefined): readonly string[] {
+  return cpu === undefined ? [] : ["taskset", "-c", String(cpu)];
+}
+
+/** By part, then by peer. */
+async function runRound(rig: Rig, wanted: readonly Part[]): Promise<Record<string, Figures>[]> {
+  await using ours = await RespServer.ours(OURS, rig.serverCpu);
+  await using redis = await RespServer.redis(REDIS, rig.serverCpu, rig.tools);
+  const servers = [ours, redis];
+  if (!rig.quick) {
+    const { runs, requests } = WARMUP;
+    const tests = Object.values(COMMANDS);
+    for (let index = 0; index < runs; index++) {
+      await run(rig, ours, { test: tests[index % tests.length] ?? "", pipeline: 1, requests });
+    }
+  }
+  const figures: Record<string, Figures>[] = [];
+  for (const { pipeline } of wanted) {
+    const byPeer: Record<string, Figures> = {};
+    for (const [command, test] of Object.entries(COMMANDS)) {
+      const totals = await runInTurn(rig, servers, test, pipeline);
+      for (const [index, total] of totals.entries()) {
+        const server = servers[index]?.name ?? "";
+        byPeer[peerOf(server, command, pipeline).name] = figuresOf(total);
       }
     }
-    await stopAll();
+    figures.push(byPeer);
   }
-} finally {
-  await stopAll();
-  rmSync(folder, { recursive: true });
+  return figures;
 }
-report();
 
-async function stopAll(): Promise<void> {
-  for (const child of started.splice(0)) {
-    child.kill("SIGKILL");
-    await child.exited;
+async function runInTurn(
+  rig: Rig,
+  servers: readonly RespServer[],
+  test: string,
+  pipeline: number,
+): Promise<RespTotal[]> {
+  const requests = rig.quick ? QUICK_REQUESTS : (REQUESTS[pipeline] ?? QUICK_REQUESTS);
+  const contenders = servers.map((server) => ({ server, total: new RespTotal() }));
+  if (!rig.quick) {
+    for (const { server } of contenders) await run(rig, server, { test, pipeline, requests });
   }
-}
-
-function report(): void {
-  const head = [
-    "",
-    "rps ours",
-    "redis",
-    "ratio (middle half)",
-    "CPU us ours",
-    "redis",
-    "redis : ours",
-    "share ours",
-    "client",
-  ];
-  const rows: string[][] = [head];
-  for (const [name, pairs] of samples) {
-    const of = (figure: (total: Total) => number, side: 0 | 1): number =>
-      spreadOf(pairs.map((pair) => figure(pair[side]))).median;
-    const rps = ({ requests, seconds }: Total): number => requests / seconds;
-    const cpuUs = (total: Total): number => total.cpuUs / total.requests;
-    const share = (total: Total): number => total.cpuUs / total.seconds / 1e6;
-    const clientShare = (total: Total): number => total.clientCpuUs / total.seconds / 1e6;
-    const ratio = spreadOf(pairs.map(([ours, redis]) => rps(ours) / rps(redis)));
-    const cpuRatio = spreadOf(pairs.map(([ours, redis]) => cpuUs(redis) / cpuUs(ours)));
-    rows.push([
-      name,
-      ...[of(rps, 0), of(rps, 1)].map((number) => number.toFixed(0)),
-      `${shown(ratio)} ${verdict(ratio, of(share, 0))}`,
-      ...[of(cpuUs, 0), of(cpuUs, 1)].map((number) => number.toFixed(2)),
-      shown(cpuRatio),
-      ...[of(share, 0), of(clientShare, 0)].map((number) => number.toFixed(2)),
-    ]);
+  for (let lap = 0; lap < (rig.quick ? QUICK_RUNS : RUNS); lap++) {
+    for (const { server, total } of lap % 2 === 0 ? contenders : contenders.toReversed()) {
+      await run(rig, server, { test, pipeline, requests }, total);
+    }
   }
-  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  for (const row of rows)
-    console.log(row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join("  "));
+  return contenders.map(({ total }) => total);
 }
 
-function shown({ median, lower, upper }: Spread): string {
-  return `${median.toFixed(2)} (${lower.toFixed(2)} to ${upper.toFixed(2)})`;
+function run(
+  { tools, generatorCpu }: Rig,
+  server: RespServer,
+  load: Omit<RespLoad, "connections">,
+  total?: RespTotal,
+): Promise<void> {
+  return runRespLoad(tools, generatorCpu, server, { ...load, connections: CONNECTIONS }, total);
 }
 
-function verdict(ratio: Spread, share: number): string {
-  if (values.quick) return "not judged";
-  const target = { peer: "redis.ts", figure: "rps", bound: "at least", value: LEAST } as const;
-  const said = judge(ratio, target);
-  return said !== "met" && share < SERVER_BOUND ? `${said} (redis-benchmark was the slower)` : said;
+function figuresOf({ requests, seconds, cpuUs, userUs, systemUs, generatorUs }: RespTotal): Figures {
+  // As in `slices.ts`: the split is coarse, its sum is scaled to the exact total.
+  const scale = userUs + systemUs > 0 ? cpuUs / (userUs + systemUs) : 0;
+  return {
+    messagesPerSecond: requests / seconds,
+    cpuUsPerMessage: cpuUs / requests,
+    userUsPerMessage: (userUs * scale) / requests,
+    systemUsPerMessage: (systemUs * scale) / requests,
+    serverCpuShare: cpuUs / 1e6 / seconds,
+    generatorCpuShare: generatorUs / 1e6 / seconds,
+  };
 }

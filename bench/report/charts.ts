@@ -66,6 +66,11 @@ const overview: readonly Panel[] = [
   },
 ];
 
+/** Whether there is anything to draw: where all peers were left out there is not. */
+export function hasFigures({ peers }: Summary): boolean {
+  return Object.keys(peers).length > 0;
+}
+
 /** The chart of one workload: the figure that its ratios are of. */
 export function chartOf(summary: Summary): Chart {
   const column = summary.columns.find(({ figure }) => figure === summary.figure) ?? {

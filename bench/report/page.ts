@@ -1,6 +1,7 @@
 /** The report of a whole run as Markdown: the machine, every promise with its verdict, a table and a chart for each workload. */
 import type { Summary } from "../macro/summary.ts";
 import { environmentInWords, measuredOf, promiseOf, tableOf } from "../macro/words.ts";
+import { hasFigures } from "./charts.ts";
 import type { Results } from "./results.ts";
 
 export function pageOf({ at, environment, workloads }: Results): string {
@@ -37,17 +38,15 @@ export function pageOf({ at, environment, workloads }: Results): string {
 
 function sectionOf(summary: Summary): string[] {
   const said = [...summary.notes, ...summary.broken.map((failure) => `Broken: ${failure}`)];
-  return [
-    "",
-    `## ${summary.name}`,
-    "",
-    `${summary.about[0]?.toUpperCase() ?? ""}${summary.about.slice(1)}.`,
-    "",
-    ...pictureOf(summary.name, `${summary.name}: ${summary.about}`),
-    "",
-    ...markdownTable(tableOf(summary)),
-    ...(said.length > 0 ? ["", ...said.map((note) => `- ${note}`)] : []),
+  const blocks = [
+    [`${summary.about[0]?.toUpperCase() ?? ""}${summary.about.slice(1)}.`],
+    ...(hasFigures(summary)
+      ? [pictureOf(summary.name, `${summary.name}: ${summary.about}`), markdownTable(tableOf(summary))]
+      : []),
+    said.map((note) => `- ${note}`),
   ];
+  const lines = blocks.flatMap((block) => (block.length > 0 ? ["", ...block] : []));
+  return ["", `## ${summary.name}`, ...lines];
 }
 
 /** Follows the reader's light or dark page, as the README's does. */

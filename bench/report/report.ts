@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 
-import { chartOf, overviewOf, themes } from "./charts.ts";
+import { chartOf, hasFigures, overviewOf, themes } from "./charts.ts";
 import { pageOf } from "./page.ts";
 import { renderSvg } from "./render.ts";
 import { type Results, resultsFolder } from "./results.ts";
@@ -13,7 +13,7 @@ export async function writeReport(results: Results, folder: string = resultsFold
   for (const file of readdirSync(folder)) if (file.endsWith(".svg")) rmSync(path.join(folder, file));
   const charts = new Map([
     ["overview", overviewOf(results.workloads)],
-    ...results.workloads.map((summary) => [summary.name, chartOf(summary)] as const),
+    ...results.workloads.filter(hasFigures).map((summary) => [summary.name, chartOf(summary)] as const),
   ]);
   for (const [name, chart] of charts) {
     for (const theme of Object.keys(themes) as (keyof typeof themes)[]) {

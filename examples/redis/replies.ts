@@ -27,6 +27,8 @@ type BinaryBuffer = Buffer & { latin1Write(text: string, at: number): number };
 export class Replies {
   /** 2 or 3: which version of the protocol the connection speaks. */
   protocol = 2;
+  /** Whether something has gone out since {@link begin}. */
+  spilled = false;
   readonly #block = Buffer.allocUnsafeSlow(BLOCK_BYTES) as BinaryBuffer;
   readonly #views: (Uint8Array | undefined)[] = Array.from({ length: 256 }, () => undefined);
   #end = 0;
@@ -37,6 +39,7 @@ export class Replies {
     this.#end = 0;
     this.#sink = sink;
     this.protocol = protocol;
+    this.spilled = false;
   }
 
   /** Sends what was written. */
@@ -45,6 +48,7 @@ export class Replies {
     if (end === 0) return;
     // First, so that a send that throws leaves nothing behind for the next connection.
     this.#end = 0;
+    this.spilled = true;
     this.#sink.send(end < this.#views.length ? this.#view(end) : this.#block.subarray(0, end));
   }
 
@@ -174,6 +178,7 @@ export class Replies {
     if (text.length > BLOCK_BYTES / 2) {
       // Not through the block: the framework writes it from where it is.
       this.flush();
+      this.spilled = true;
       this.#sink.send(Buffer.from(text, "latin1"));
       return;
     }

@@ -13,22 +13,23 @@ import type { RequestParser } from "./request-parser.ts";
 import type { Service } from "./service.ts";
 
 export class Session extends Dispatcher implements Client {
-  readonly id: number;
-  name = "";
-  libraryName = "";
-  libraryVersion = "";
-  protocol = 2;
-  readonly keys: Keyspace;
+  // What every request looks at comes first, so that it lies together.
   readonly host: Service;
+  readonly keys: Keyspace;
+  protocol = 2;
   /** Holds what is unfinished, or waits until replies have drained; undefined when there is nothing. */
   #unfinished: RequestParser | undefined;
-  readonly #began = performance.now();
   /** Requests wait until replies have drained. */
   #held = false;
   /** The last reply is written. */
   #over = false;
   /** Closed. */
   #gone = false;
+  readonly id: number;
+  name = "";
+  libraryName = "";
+  libraryVersion = "";
+  readonly #began = performance.now();
 
   constructor(socket: Socket, map: ChannelMap | undefined, service: Service) {
     super(socket, map);
@@ -96,7 +97,6 @@ export class Session extends Dispatcher implements Client {
   #answer(requests: RequestParser): void {
     const { host } = this;
     const { replies } = host;
-    const { highWaterBytes } = (this.socket as Socket).limits;
     replies.begin(this, this.protocol);
     while (requests.next()) {
       host.processed++;
@@ -107,8 +107,8 @@ export class Session extends Dispatcher implements Client {
         replies.error(error.message);
       }
       if (this.#over) break;
-      // What is still in the block is less than the mark.
-      if (this.bufferedAmount >= highWaterBytes) {
+      // Nobody but a reply that went out on the way can have filled the queue.
+      if (replies.spilled && this.#isFull()) {
         this.#held = true;
         break;
       }
@@ -123,11 +123,17 @@ export class Session extends Dispatcher implements Client {
       this.close();
       return;
     }
+    this.#held ||= this.#isFull();
     if (!this.#held) requests.keep();
     if (this.#held || requests.pending > 0) this.#unfinished = requests;
     else {
       this.#unfinished = undefined;
       host.takeParser(requests);
     }
+  }
+
+  /** Whether the peer has so much left to read that it has to wait with more. */
+  #isFull(): boolean {
+    return this.bufferedAmount >= (this.socket as Socket).limits.highWaterBytes;
   }
 }

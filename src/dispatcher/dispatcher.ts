@@ -217,12 +217,19 @@ export class Dispatcher implements Hooked {
    */
   send(data: SendData, flags: number = 0): number {
     const socket = this.socket;
+    if (this.#closed && this.#isUnsaid(data)) return 0;
     try {
       if (socket === undefined) return this.#need("send").send(data);
       return flags === 0 ? socket.send(data) : this.#sendUrgent(socket, data, flags);
     } catch (error) {
-      return this.#sendFailed(error, data);
+      return this.#sendFailed(error);
     }
+  }
+
+  // `this.send(this.recv())` at the end of the stream, and a broadcast to somebody who has left: no mistakes. Every echo's
+  // connection ends so; an error made and caught would cost it more than its bytes.
+  #isUnsaid(data: SendData): boolean {
+    return isEmpty(data) || (inTurn() && !this.channelDispatch.active);
   }
 
   #sendUrgent(socket: Socket, data: SendData, flags: number): number {
@@ -233,16 +240,12 @@ export class Dispatcher implements Hooked {
   // asyncore: a lost connection is handleClose()'s business and not an error of the sender. And an error of this
   // channel must not break whoever happens to write to it, another channel's hook or a timer: unless one of this
   // channel's own hooks is running, it goes to its handleError() instead.
-  #sendFailed(error: unknown, data: SendData): number {
+  #sendFailed(error: unknown): number {
     if (!(error instanceof OSError)) throw error;
     // asyncore: what would block was not sent, and that is no error.
     if (error.code === "EAGAIN") return 0;
     const dispatch = this.channelDispatch;
-    if (this.#closed) {
-      // `this.send(this.recv())` at the end of the stream, and a broadcast to somebody who has left.
-      if (isEmpty(data) || (inTurn() && !dispatch.active)) return 0;
-      throw error;
-    }
+    if (this.#closed) throw error;
     if (dispatch.failing) return 0;
     const lost = DISCONNECTED.has(error.code);
     if (!this.connected && !this.connecting) throw error;
