@@ -82,6 +82,9 @@ export class Libc {
   readonly #name: Uint8Array<ArrayBuffer> = cells(SOCKADDR_BYTES);
   readonly #nameView: DataView = new DataView(this.#name.buffer);
   readonly #text: Uint8Array<ArrayBuffer> = cells(64);
+  /** The host that getpeername4() told last, as a number and as text. */
+  #lastBits = 0;
+  #lastHost = "0.0.0.0";
   readonly #int: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(4));
   readonly #length: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(4));
   #polled: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(64));
@@ -145,6 +148,21 @@ export class Libc {
   getpeername(fd: number): Address | undefined {
     this.#length[0] = SOCKADDR_BYTES;
     return this.#c.getpeername(fd, this.#name, this.#length) < 0 ? undefined : this.#decode();
+  }
+
+  /**
+   * The same for a connection of AF_INET, of which a listener has many: a microsecond less than Bun's two getters, which make a
+   * system call each, and one text for all connections of a host that come in a row.
+   */
+  getpeername4(fd: number): Address | undefined {
+    this.#length[0] = SOCKADDR_BYTES;
+    if (this.#c.getpeername(fd, this.#name, this.#length) < 0) return undefined;
+    const bits = this.#nameView.getUint32(4, false);
+    if (bits !== this.#lastBits) {
+      this.#lastBits = bits;
+      this.#lastHost = `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}`;
+    }
+    return [this.#lastHost, this.#nameView.getUint16(2, false)];
   }
 
   /** getsockopt(2) for options that are an int. */

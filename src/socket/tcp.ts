@@ -101,7 +101,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     if (secured !== undefined) socket.#tls = new TlsState(secured.context, secured);
     socket.limits = this.limits;
     // Asked now: Bun forgets the address when the peer is gone.
-    socket.#peer = this.family === AF_UNIX ? "" : [wire.remoteAddress ?? "", wire.remotePort ?? 0];
+    socket.#peer = this.#peerOfAccepted(wire);
     socket.#name = this.#nameOfAccepted(wire);
     if (this.#made?.preface === true) socket.#beginPreface(wire);
     return socket;
@@ -114,6 +114,12 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   }
   override get preface(): Preface | undefined {
     return this.#preface;
+  }
+
+  #peerOfAccepted(wire: Wire): Address {
+    if (this.family === AF_UNIX) return "";
+    const peer = this.family === AF_INET ? libc()?.getpeername4(wire.fd) : undefined;
+    return peer ?? [wire.remoteAddress ?? "", wire.remotePort ?? 0];
   }
 
   // Nearly all connections of a listener have the same name. One that is not bound to a wildcard gives them its own, and
@@ -303,13 +309,16 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     this.#wire = undefined;
     this.#watch?.delete(this);
     const connecting = this.pending;
-    const details = connecting
-      ? { syscall: "connect", ...addressDetails(this.#peer ?? "") }
-      : { syscall: "recv" };
-    const reason =
-      error === undefined || error === null ? undefined : toOSError(error, details, "ECONNRESET");
+    const reason = error === undefined || error === null ? undefined : this.#lossOf(error);
     const lostInHandshake = connecting && this.#tls !== undefined && !REFUSALS.has(reason?.code ?? "");
     this.wireClosed(lostInHandshake ? handshakeError({ code: "ECONNRESET" }) : (reason ?? this.#tls?.broken));
+  }
+
+  #lossOf(error: unknown): OSError {
+    const details = this.pending
+      ? { syscall: "connect", ...addressDetails(this.#peer ?? "") }
+      : { syscall: "recv" };
+    return toOSError(error, details, "ECONNRESET");
   }
 
   // --- TLS ---------------------------------------------------------------------------------------------------

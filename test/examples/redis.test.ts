@@ -259,6 +259,31 @@ describe("redis.ts", () => {
     expect(await greedy.call("PING")).toBe("+PONG\r\n");
   });
 
+  test("who asks for little at a time, and reads nothing, is held back too", async () => {
+    using greedy = connect();
+    using other = connect();
+    const size = 5000;
+    const reply = `$${size}\r\n${"x".repeat(size)}\r\n`;
+    await other.call("SET", "one", "x".repeat(size));
+    greedy.pause();
+    // 15 MB of replies, and those to a chunk go out with its end.
+    const [chunks, each] = [300, 10];
+    const request = Buffer.concat(Array.from({ length: each }, () => encode("GET", "one")));
+    let most = 0;
+    for (let sent = 0; sent < chunks; sent++) {
+      greedy.send(request);
+      const list = await other.call("CLIENT", "LIST");
+      for (const [, queued] of list.matchAll(/omem=(\d+)/gu)) most = Math.max(most, Number(queued));
+    }
+    // The mark is a megabyte, and some chunks hold more than was sent at a time.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(2 * 1024 * 1024);
+    greedy.resume();
+    const expected = reply.repeat(chunks * each);
+    await until(() => greedy.received.length >= expected.length, "all replies", 25_000);
+    expect(greedy.received === expected).toBe(true);
+  });
+
   test("keys expire: for who asks at their time, and by themselves", async () => {
     using connection = connect();
     await connection.call("FLUSHALL");

@@ -143,13 +143,18 @@ describe.if(libc() !== undefined)("Libc", () => {
   });
 
   test("Libc.getpeername() is undefined without a peer, and the peer's address with one", () => {
-    const server = bind(AF_INET, ["127.0.0.1", 0]);
-    c.listen(server, 1);
-    const address = c.getsockname(server);
-    const client = socket(AF_INET);
-    expect(c.getpeername(client)).toBeUndefined();
-    expect(c.connect(client, encode(AF_INET, address))).toBeUndefined();
-    expect(c.getpeername(client)).toEqual(address);
+    // The second time the same host: its text is kept.
+    for (const host of ["127.0.0.1", "127.0.0.2", "127.0.0.2", "127.255.254.253", "127.0.0.1"]) {
+      const server = bind(AF_INET, [host, 0]);
+      c.listen(server, 1);
+      const address = c.getsockname(server);
+      const client = socket(AF_INET);
+      expect(c.getpeername(client)).toBeUndefined();
+      expect(c.getpeername4(client)).toBeUndefined();
+      expect(c.connect(client, encode(AF_INET, address))).toBeUndefined();
+      expect(c.getpeername(client)).toEqual(address);
+      expect(c.getpeername4(client)).toEqual(address);
+    }
   });
 
   // --- errors -------------------------------------------------------------------------------------------------
