@@ -29,6 +29,7 @@ import { checkHow, checkSize } from "./arguments.ts";
 import { BareSocket } from "./bare-socket.ts";
 import { defaultLimits } from "./limits.ts";
 import { PlainTail } from "./plain-tail.ts";
+import { SendHabit } from "./send-habit.ts";
 import type { SocketObserver, SocketState, StreamLimits } from "./socket.ts";
 import { overBudget, overCap, recvRefusal, sendRefusal } from "./stream-errors.ts";
 import {
@@ -49,8 +50,6 @@ import { type Flushable, queueFlush, turnNumber } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
 const DIRECT_WRITE_BYTES = 32 * 1024;
-/** After so many turns with one send each the next turn's first is taken for its only one, and not copied either. */
-const LONE_SENDS = 8;
 
 /** Shared by all that have nothing queued: never appended to. */
 const NOTHING = new WriteQueue();
@@ -66,10 +65,9 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   bytesSent = 0;
   /** A write said that the connection is gone, and the wire has not told its end yet. */
   #broken: OSError | undefined;
-  /** The number of the turn that sent last … */
+  readonly #habit: SendHabit;
+  /** The number of the turn that sent last. */
   #turn = 0;
-  /** … and of turns with one send only, without a break, before it. */
-  #loneTurns = 0;
   #throttle: Throttle | undefined;
   #queue = NOTHING;
   /** Why it ended, for whoever reads … */
@@ -81,9 +79,10 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   /** Bytes that were accepted and did not get out. */
   #unsent = 0;
 
-  constructor(family: number, state: "idle" | "open") {
+  constructor(family: number, state: "idle" | "open", habit: SendHabit = new SendHabit()) {
     super(family);
     this.#state = state;
+    this.#habit = habit;
   }
 
   // --- the wire: what a kind of socket provides ------------------------------------------------------------
@@ -347,7 +346,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     const count = bytes.length;
     if (count === 0) return 0;
     let taken = 0;
-    const atOnce = this.#isFirstOfTurn() && this.#loneTurns > LONE_SENDS;
+    const atOnce = this.#isFirstOfTurn() && this.#habit.isLone;
     if ((atOnce || count >= DIRECT_WRITE_BYTES) && this.#state === "open") {
       if (this.#queue.length !== 0) this.flush();
       if ((this.#flags & BLOCKED) === 0 && this.#throttle === undefined) {
@@ -371,16 +370,14 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     return count;
   }
 
-  // Outside a turn nobody can tell, and all is collected. Eight turns with one send each foretell the ninth: its bytes are
-  // written without a copy (0.3 us of an echo's 11). Where they mislead, a turn costs two writes.
   #isFirstOfTurn(): boolean {
     const turn = turnNumber();
     if (turn === 0 || turn === this.#turn) {
-      this.#loneTurns = 0;
+      this.#habit.again();
       return false;
     }
     this.#turn = turn;
-    this.#loneTurns++;
+    this.#habit.firstOf(turn);
     return true;
   }
 

@@ -17,6 +17,7 @@ import { Listener, type ListenerOwner } from "./listener.ts";
 import { Parked } from "./parked.ts";
 import { PlainEndpoint } from "./plain-endpoint.ts";
 import { type Preface, PrefaceReader } from "./preface.ts";
+import { SendHabit } from "./send-habit.ts";
 import type { Socket } from "./socket.ts";
 import { StreamSocket } from "./stream-socket.ts";
 import { handshakeError, sessionError, type SniAnswer, type SniWaiter, TlsContext } from "./tls-context.ts";
@@ -48,8 +49,8 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   #name: Address | undefined;
 
   /** An idle socket, or with `wire` an accepted one. */
-  private constructor(family: number, wire?: Wire) {
-    super(family, wire === undefined ? "idle" : "open");
+  private constructor(family: number, wire?: Wire, habit?: SendHabit) {
+    super(family, wire === undefined ? "idle" : "open", habit);
     this.#wire = wire;
     if (wire !== undefined) wire.data = this;
   }
@@ -97,7 +98,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
 
   /** For the listener: the socket of a connection it accepted. */
   adopt(wire: Wire, secured?: Secured): TcpSocket {
-    const socket = new TcpSocket(this.family, wire);
+    const socket = new TcpSocket(this.family, wire, this.#made?.habit);
     if (secured !== undefined) socket.#tls = new TlsState(secured.context, secured);
     socket.limits = this.limits;
     // Asked now: Bun forgets the address when the peer is gone.
@@ -622,6 +623,8 @@ interface Made {
   /** The name that connect() was given, for a certificate to be held against. */
   host: string;
   listener: Listener<TcpSocket> | undefined;
+  /** Its connections'. */
+  readonly habit: SendHabit;
 }
 
 // What is wrong with the options is told now, as far as it does not depend on which end this will be.
@@ -631,7 +634,7 @@ function made(tls?: TlsOptions, preface = false): Made {
     else TlsContext.client(tls);
   }
   if (preface) PrefaceReader.check();
-  return { tls: preface ? undefined : tls, preface, host: "", listener: undefined };
+  return { tls: preface ? undefined : tls, preface, host: "", listener: undefined, habit: new SendHabit() };
 }
 
 /** The connect itself failed, not the handshake. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Address } from "../../src/base/address.ts";
 import { AF_INET } from "../../src/base/constants.ts";
 import { streamLimits } from "../../src/socket/limits.ts";
+import { Dispatcher } from "../../src/index.ts";
 import type { Socket } from "../../src/socket/socket.ts";
 import { StreamSocket } from "../../src/socket/stream-socket.ts";
 import { enterTurn, leaveTurn } from "../../src/socket/turn.ts";
@@ -169,5 +170,67 @@ describe("a stream with one send a turn", () => {
     expect(socket.writes).toEqual([]);
     await Promise.resolve();
     expect(socket.writes).toEqual(["ab"]);
+  });
+});
+
+describe("the connections of a listener", () => {
+  /** What was queued after the send of each turn, of all connections. */
+  const queued: number[] = [];
+  class Echo extends Dispatcher {
+    override handleRead(): void {
+      const sent = this.send(this.recv());
+      if (sent > 0) queued.push(this.bufferedAmount);
+    }
+    override handleClose(): void {
+      this.close();
+    }
+  }
+  class Server extends Dispatcher {
+    constructor() {
+      super();
+      this.createSocket();
+      this.bind(["127.0.0.1", 0]);
+      this.listen();
+    }
+    override handleAccepted(socket: Socket): void {
+      new Echo(socket);
+    }
+  }
+
+  async function exchange(address: Address, count: number): Promise<void> {
+    const { promise: over, resolve, reject } = Promise.withResolvers<void>();
+    class Client extends Dispatcher {
+      left = count;
+      override handleConnect(): void {
+        this.send("x");
+      }
+      override handleRead(): void {
+        if (this.recv().length !== 1) return;
+        if (--this.left > 0) this.send("x");
+        else this.close();
+      }
+      override handleClose(): void {
+        this.close();
+      }
+      override handleError(error: unknown): void {
+        reject(error);
+      }
+    }
+    const client = new Client();
+    client.createSocket();
+    client.connect(address);
+    void client.closed.then(() => resolve());
+    await over;
+  }
+
+  test("share what they have learned about their program, and another listener's learn for themselves", async () => {
+    const servers = [new Server(), new Server()] as const;
+    await exchange(servers[0].getsockname(), 10);
+    expect(queued.splice(0)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 0, 0]);
+    await exchange(servers[0].getsockname(), 1);
+    expect(queued.splice(0)).toEqual([0]);
+    await exchange(servers[1].getsockname(), 1);
+    expect(queued.splice(0)).toEqual([1]);
+    for (const server of servers) server.close();
   });
 });

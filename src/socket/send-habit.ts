@@ -1,0 +1,29 @@
+/**
+ * Whether the channels of a listener send once a turn, as those of an echo or of a server with one answer to a request do.
+ * Then a turn's first send is its only one, and the socket need not wait for others: it writes at once, without a copy.
+ * Shared by all connections of a listener, for they run the same program; a socket that the program made has its own.
+ */
+
+/** After so many turns in which no channel sent twice, the next first send is taken for the only one. */
+const LONE_TURNS = 8;
+
+export class SendHabit {
+  #turn = 0;
+  #loneTurns = 0;
+
+  /** A channel sends for the first time in `turn`. */
+  firstOf(turn: number): void {
+    if (turn === this.#turn) return;
+    this.#turn = turn;
+    this.#loneTurns++;
+  }
+
+  /** A channel sends again in the same turn, or outside of turns, where nobody can tell. */
+  again(): void {
+    this.#loneTurns = 0;
+  }
+
+  get isLone(): boolean {
+    return this.#loneTurns > LONE_TURNS;
+  }
+}
