@@ -309,10 +309,11 @@ describe("redis.ts", () => {
       while (left > 1);
     })();
     await within(sweeping, "the sweep");
-    expect([await connection.call("TTL", "stays"), await info(connection, "expired_keys")]).toEqual([
-      ":1000\r\n",
-      before + 2001,
-    ]);
+    expect(await info(connection, "expired_keys")).toBe(before + 2001);
+    // Half a second is rounded up, and a busy machine may have taken longer.
+    const ttl = Number((await connection.call("TTL", "stays")).slice(1));
+    expect(ttl).toBeGreaterThan(900);
+    expect(ttl).toBeLessThanOrEqual(1000);
   });
 
   test("a unix socket, INFO, COMMAND, and a client's own line", async () => {
