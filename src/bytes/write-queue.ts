@@ -77,6 +77,19 @@ export class WriteQueue {
     }
   }
 
+  /** {@link append} where it is one copy into the block being filled and the queue stays within `cap`. @returns whether it was */
+  appendInPlace(bytes: Uint8Array, cap: number): boolean {
+    const tail = this.#tail;
+    const count = bytes.length;
+    const end = this.#tailEnd + count;
+    const plain = tail !== undefined && this.#chunks === undefined && count !== 0;
+    if (!plain || end > tail.length || this.length + count > cap) return false;
+    tail.set(bytes, this.#tailEnd);
+    this.#tailEnd = end;
+    this.length += count;
+    return true;
+  }
+
   /** Appends `text` as UTF-8 (a lone surrogate becomes U+FFFD) and returns its length in bytes. */
   appendText(text: string): number {
     // An empty text must not borrow a block: nothing would be written, so nothing would give it back.

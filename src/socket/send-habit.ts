@@ -11,19 +11,20 @@ export class SendHabit {
   #turn = 0;
   #loneTurns = 0;
 
-  /** A channel sends for the first time in `turn`. */
-  firstOf(turn: number): void {
-    if (turn === this.#turn) return;
-    this.#turn = turn;
-    this.#loneTurns++;
-  }
-
-  /** A channel sends again in the same turn, or outside of turns, where nobody can tell. */
-  again(): void {
-    this.#loneTurns = 0;
-  }
-
-  get isLone(): boolean {
+  /**
+   * A channel sends in `turn`, and did so before in `last`. Outside of turns (0) nobody can tell whether more will follow.
+   *
+   * @returns whether it is to write at once
+   */
+  sends(turn: number, last: number): boolean {
+    if (turn === 0 || turn === last) {
+      this.#loneTurns = 0;
+      return false;
+    }
+    if (turn !== this.#turn) {
+      this.#turn = turn;
+      this.#loneTurns++;
+    }
     return this.#loneTurns > LONE_TURNS;
   }
 }

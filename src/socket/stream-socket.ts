@@ -54,6 +54,9 @@ const DIRECT_WRITE_BYTES = 32 * 1024;
 /** Shared by all that have nothing queued: never appended to. */
 const NOTHING = new WriteQueue();
 
+/** Of these only the last is set while sends of a turn collect. */
+const COLLECTING = BLOCKED | FIN_WANTED | CLOSE_WANTED | FLUSH_QUEUED;
+
 export abstract class StreamSocket extends BareSocket implements Flushable {
   // What every message touches first, so that it shares its lines of the CPU's cache.
   limits: StreamLimits = defaultLimits;
@@ -70,9 +73,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   #turn = 0;
   #throttle: Throttle | undefined;
   #queue = NOTHING;
-  /** Why it ended, for whoever reads … */
+  /** Why it ended: told once to whoever reads, and once to whoever sends. */
   #error: OSError | undefined;
-  /** … and for whoever sends: told once to each. */
   #sendError: OSError | undefined;
   #deadline: TimerHandle;
   #securing: PlainTail | undefined;
@@ -258,7 +260,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   /** For the kind that opens: connecting begins. */
   protected startConnecting(): void {
     this.#state = "connecting";
-    this.#arm(this.limits.connectTimeoutMs, () => {
+    this.arm(this.limits.connectTimeoutMs, () => {
       this.wireFailed(this.connectTimedOut());
       this.wireTerminate();
     });
@@ -266,15 +268,10 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   /** For the kind that has TLS: from now on the deadline is the handshake's. */
   protected startHandshake(): void {
-    this.armConnecting(this.limits.handshakeTimeoutMs, () => {
+    this.arm(this.limits.handshakeTimeoutMs, () => {
       this.wireFailed(handshakeTimedOut());
       this.wireTerminate();
     });
-  }
-
-  /** For the kind that opens: another deadline in place of the connect's. */
-  protected armConnecting(delayMs: number, expired: () => void): void {
-    this.#arm(delayMs, expired);
   }
 
   /** Whether startTls() is under way on a connection that stands. */
@@ -322,6 +319,16 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   // --- sending ----------------------------------------------------------------------------------------------
 
   send(data: SendData): number {
+    // The second send of a turn and all that follow: one copy, about 30 ns.
+    if ((this.#flags & COLLECTING) === FLUSH_QUEUED && this.#state === "open" && data instanceof Uint8Array) {
+      const { maxBufferedBytes, highWaterBytes } = this.limits;
+      if (this.#queue.appendInPlace(data, maxBufferedBytes)) {
+        this.#writesAtOnce();
+        this.bytesSent += data.length;
+        if (this.#queue.length >= highWaterBytes) this.#flags |= HIGH;
+        return data.length;
+      }
+    }
     if (
       (this.#flags & (FIN_WANTED | CLOSE_WANTED)) !== 0 ||
       this.#broken !== undefined ||
@@ -332,7 +339,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     if (data === "") return 0;
     if (typeof data !== "string") return this.#sendBytes(bytesOf(data));
     if (data.length >= DIRECT_WRITE_BYTES) return this.#sendBytes(Buffer.from(data));
-    this.#isFirstOfTurn();
+    this.#writesAtOnce();
     const queue = this.#ownQueue();
     // A UTF-16 code unit becomes at most three bytes: only near the cap is the exact length worth its price.
     const room = this.limits.maxBufferedBytes - queue.charge;
@@ -346,7 +353,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     const count = bytes.length;
     if (count === 0) return 0;
     let taken = 0;
-    const atOnce = this.#isFirstOfTurn() && this.#habit.isLone;
+    const atOnce = this.#writesAtOnce();
     if ((atOnce || count >= DIRECT_WRITE_BYTES) && this.#state === "open") {
       if (this.#queue.length !== 0) this.flush();
       if ((this.#flags & BLOCKED) === 0 && this.#throttle === undefined) {
@@ -370,15 +377,11 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     return count;
   }
 
-  #isFirstOfTurn(): boolean {
+  #writesAtOnce(): boolean {
     const turn = turnNumber();
-    if (turn === 0 || turn === this.#turn) {
-      this.#habit.again();
-      return false;
-    }
+    const atOnce = this.#habit.sends(turn, this.#turn);
     this.#turn = turn;
-    this.#habit.firstOf(turn);
-    return true;
+    return atOnce;
   }
 
   // A connection that only reads, or only answers at once, has none of its own.
@@ -450,7 +453,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.#broken = osError((this.#flags & EOF) !== 0 ? "EPIPE" : "ECONNRESET", { syscall: "send" });
     this.#flags |= BLOCKED;
     this.#resume();
-    this.#arm(this.limits.lingerTimeoutMs, () => {
+    this.arm(this.limits.lingerTimeoutMs, () => {
       this.wireClosed(undefined);
       this.wireTerminate();
     });
@@ -628,7 +631,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #linger(): void {
     this.#state = "lingering";
-    this.#arm(this.limits.lingerTimeoutMs, () => {
+    this.arm(this.limits.lingerTimeoutMs, () => {
       if (this.holdsBack) {
         // The peer takes nothing: this is a flush that has not ended.
         this.#armFlushDeadline();
@@ -641,14 +644,14 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   }
 
   #armFlushDeadline(): void {
-    this.#arm(this.limits.closeTimeoutMs, () => {
+    this.arm(this.limits.closeTimeoutMs, () => {
       this.#release();
       this.wireTerminate();
     });
   }
 
-  // One timer at most: each state waits for one thing.
-  #arm(delayMs: number, expired: () => void): void {
+  /** One timer at most: each state waits for one thing. */
+  protected arm(delayMs: number, expired: () => void): void {
     const state = this.#state;
     this.#deadline = armDeadline(this.clock, this.#deadline, delayMs, () => {
       this.#deadline = undefined;

@@ -373,7 +373,7 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
   // Bun does not say when an adopted connect has succeeded if TLS is to follow, and the two have deadlines of their own.
   #awaitConnected(wire: Wire, restMs: number): void {
     const lookMs = Math.min(restMs, this.limits.handshakeTimeoutMs / LOOKS);
-    this.armConnecting(lookMs, () => {
+    this.arm(lookMs, () => {
       if (this.#endpoint?.isConnected(wire) === true) this.startHandshake();
       else if (restMs > lookMs) this.#awaitConnected(wire, restMs - lookMs);
       else {

@@ -80,6 +80,32 @@ class Append implements fc.Command<Model, Real> {
   }
 }
 
+class AppendInPlace implements fc.Command<Model, Real> {
+  readonly size: number;
+  readonly cap: number;
+  constructor(size: number, cap: number) {
+    this.size = size;
+    this.cap = cap;
+  }
+  check(): boolean {
+    return true;
+  }
+  run(model: Model, real: Real): void {
+    const bytes = pattern(this.size);
+    const { charge } = real.queue;
+    if (real.queue.appendInPlace(bytes, this.cap)) {
+      expect(model.bytes.length + this.size).toBeLessThanOrEqual(this.cap);
+      // One copy and no chunk: nothing is charged but the bytes.
+      expect(real.queue.charge).toBe(charge + this.size);
+      model.bytes = Buffer.concat([model.bytes, bytes]);
+    }
+    isSound(model, real);
+  }
+  toString(): string {
+    return `appendInPlace(${this.size}, cap ${this.cap})`;
+  }
+}
+
 class AppendText implements fc.Command<Model, Real> {
   readonly text: string;
   constructor(unit: string, times: number) {
@@ -180,6 +206,9 @@ const units = fc.constantFrom("a", "é", "€", "😀", "\ud800", "\udc00", "a�
 const commands = [
   fc.tuple(sizes, fc.constantFrom(0, 0, 1, 100, BLOCK_BYTES)).map(([size, from]) => new Append(size, from)),
   fc
+    .tuple(sizes, fc.constantFrom(Infinity, 100, 10 * KIB))
+    .map(([size, cap]) => new AppendInPlace(size, cap)),
+  fc
     .tuple(units, fc.oneof(fc.integer({ min: 0, max: 6000 }), fc.constantFrom(5461, 5462, 0, 1)))
     .map(([unit, times]) => new AppendText(unit, times)),
   fc.constantFrom(0, 0.1, 0.5, 0.99, 1, 1).map((share) => new Consume(share)),
@@ -224,6 +253,21 @@ describe("WriteQueue", () => {
       bytes.fill("b");
       expect(contents(queue).equals(Buffer.alloc(size, "a"))).toBe(true);
     }
+  });
+
+  test("WriteQueue.appendInPlace() only fills the block under way, up to the cap", () => {
+    const queue = new WriteQueue();
+    expect(queue.appendInPlace(pattern(10), Infinity)).toBe(false);
+    queue.append(pattern(10));
+    expect(queue.appendInPlace(pattern(0), Infinity)).toBe(false);
+    expect(queue.appendInPlace(pattern(91), 100)).toBe(false);
+    expect(queue.appendInPlace(pattern(90), 100)).toBe(true);
+    expect(queue.length).toBe(100);
+    expect(queue.appendInPlace(pattern(BLOCK_BYTES - 99), Infinity)).toBe(false);
+    expect(queue.appendInPlace(pattern(BLOCK_BYTES - 100), Infinity)).toBe(true);
+    expect(queue.appendInPlace(pattern(1), Infinity)).toBe(false);
+    expect(contents(queue)).toHaveLength(BLOCK_BYTES);
+    queue.release();
   });
 
   test("WriteQueue.append() does nothing when there are no bytes", () => {
