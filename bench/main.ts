@@ -19,7 +19,7 @@ import { hasFigures } from "./report/charts.ts";
 import { writeReport } from "./report/report.ts";
 import { type Results, resultsFolder, writeResults } from "./report/results.ts";
 
-const FULL: Timing = { warmupMs: 500, warmupMessages: 300_000, windowMs: 1500, sliceMs: 250 };
+const FULL: Timing = { warmupMs: 500, warmupMessages: 300_000, windowMs: 1000, sliceMs: 250 };
 const QUICK: Timing = { warmupMs: 40, warmupMessages: 2000, windowMs: 50, sliceMs: 50 };
 const QUICK_ROUNDS = 1;
 
