@@ -21,7 +21,7 @@ import type { Timing } from "./macro/workload.ts";
 import { workloads } from "./macro/workloads.ts";
 
 const DEFAULT = ["echo64", "bulk", "lines", "chat", "fanout", "churn", "idle"];
-const TIMING: Timing = { warmupMs: 500, warmupMessages: 150_000, windowMs: 1000, sliceMs: 100 };
+const TIMING: Timing = { warmupMs: 500, warmupMessages: 300_000, windowMs: 1000, sliceMs: 250 };
 const root = path.join(import.meta.dir, "..");
 
 const { values, positionals } = parseArgs({

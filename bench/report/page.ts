@@ -11,7 +11,7 @@ export function pageOf({ at, environment, workloads }: Results): string {
     `On ${at.slice(0, 10)}. ${environmentInWords(environment).join(" ")}`,
     "",
     "Server and load generator are processes of their own. In each round all of them are fresh, the load goes round the",
-    "servers in slices of 100 ms, and ratios are taken within a round; shown is the median of the rounds, in promises with",
+    "servers in slices of a quarter of a second, and ratios are taken within a round; shown is the median of the rounds, in promises with",
     "the middle half. Every byte that came back was checked. Latencies are those of a closed loop that keeps the server",
     "busy, the generator's own waiting included; a packet's, where messages travel in packets. Bars are medians, the line",
     "over a bar is the middle half.",

@@ -15,7 +15,7 @@ import { ExitNow, osError, type OSError } from "../base/errors.ts";
 import type { Socket, SocketObserver } from "../socket/socket.ts";
 import { enterTurn, leaveTurn } from "../socket/turn.ts";
 import { Act, type Channel, type ChannelMap, type Scheduled } from "./channel-map.ts";
-import { type TimeoutKind, type TimeoutOwner, Timeouts } from "./timeouts.ts";
+import { closeTimeout, type TimeoutKind, type TimeoutOwner, Timeouts } from "./timeouts.ts";
 import { ChannelTimer, type Timer, type TimerOwner } from "./timers.ts";
 
 /** What a hook may return. A promise holds the channel's read hooks back until it settles. */
@@ -314,6 +314,22 @@ export abstract class Dispatch implements Scheduled, SocketObserver, TimerOwner,
   handleTimeout(kind: TimeoutKind, error: OSError): HookResult {
     this.counter?.timedOut(kind);
     return this.channel.handleTimeout(kind, error);
+  }
+
+  /** `socket` was closed and still delivers: tells if its deadline ends that. The one hook of a channel that is closed. */
+  awaitDelivery(socket: Socket): void {
+    const generation = this.#generation;
+    socket.whenReleased((unsentBytes, timedOut) => {
+      if (!timedOut || generation !== this.#generation) return;
+      enterTurn();
+      try {
+        this.watch(this.handleTimeout("close", closeTimeout(unsentBytes)));
+      } catch (error) {
+        this.failed(error);
+      } finally {
+        leaveTurn();
+      }
+    });
   }
 
   #startTimeouts(): void {

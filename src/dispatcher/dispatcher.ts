@@ -344,14 +344,17 @@ export class Dispatcher implements Hooked {
   }
 
   /**
-   * Closes: no hook runs any more; what is queued is flushed, then FIN is sent, then the peer's is waited for, all
+   * Closes: no hook runs any more, but for `handleTimeout("close")`; what is queued is flushed, then FIN is sent, then the peer's is waited for, all
    * in the background and each for a bounded time (`limits`). May be called again.
    */
   close(): void {
+    const again = this.#closed;
+    const { socket } = this;
     this.#forget();
     // First the socket, then the map: a socket that leaves its map open would be taken for one nobody wants.
-    this.socket?.close();
+    socket?.close();
     this.delChannel();
+    if (socket !== undefined && !again && this.closing) this.channelDispatch.awaitDelivery(socket);
   }
 
   /** Closes at once: drops what is queued and resets the connection. */
@@ -587,13 +590,13 @@ export class Dispatcher implements Hooked {
   }
   /**
    * Something took longer than `socket.limits` allow; `error` is ETIMEDOUT. Default: for `connect` and `handshake` throws it, so
-   * that `handleError()` gets it like every failed connect; for `idle`, `request` and `lifetime` warns and calls
-   * `handleClose(error)`. A channel that stays open is told again of `idle` after as long a time, of the others no more.
+   * that `handleError()` gets it like every failed connect; for `close`, when the channel is closed already, warns; for the
+   * others warns and calls `handleClose(error)`. A channel that stays open is told again of `idle` after as long a time, of the others no more.
    */
   handleTimeout(kind: TimeoutKind, error: OSError): HookResult {
     if (kind === "connect" || kind === "handshake") throw error;
     this.#unhandled(error.message);
-    return this.handleClose(error);
+    return kind === "close" ? undefined : this.handleClose(error);
   }
   /**
    * A hook threw or rejected, or the connect failed. Default: logs a compact traceback and calls `handleClose()`. On a

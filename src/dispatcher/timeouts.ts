@@ -4,8 +4,8 @@
  * the socket's counters are looked at ten times in the time that a channel may be idle. So what is told is never early,
  * and late by at most an eighth of its time and 50 ms.
  *
- * connect and handshake are the socket's own deadlines; here is only how they are recognized. After `close()` no hook
- * runs, so `closeTimeoutMs` and `lingerTimeoutMs` tell nobody but `channel.closed`.
+ * connect, handshake and close are the socket's own deadlines; here is only how they are recognized. `lingerTimeoutMs` tells
+ * nobody: when it passes everything was sent, and the peer only does not end its side.
  */
 import { type OSError, osError, TLSError } from "../base/errors.ts";
 import { TimerWheel, WheelEntry } from "../base/timer-wheel.ts";
@@ -19,6 +19,7 @@ import type { Socket } from "../socket/socket.ts";
  * - `idle`: nothing was received, and the peer has taken nothing of what is queued
  * - `request`: from `beginRequest()` to `endRequest()`
  * - `lifetime`: the connection stands
+ * - `close`: after `close()` the peer has taken nothing of what is queued. The rest is lost; no other hook comes after `close()`
  *
  * @example A server that waits for nobody for ever, and says so
  * ```ts
@@ -57,12 +58,17 @@ import type { Socket } from "../socket/socket.ts";
  * client.connect(server.getsockname());
  * ```
  */
-export type TimeoutKind = "connect" | "handshake" | "idle" | "request" | "lifetime";
+export type TimeoutKind = "connect" | "handshake" | "idle" | "request" | "lifetime" | "close";
 
 /** Of which deadline of the socket's `error` tells, where a connect has ended with it. */
 export function connectTimeout(error: OSError): "connect" | "handshake" | undefined {
   if (error.code !== "ETIMEDOUT") return undefined;
   return error instanceof TLSError ? "handshake" : "connect";
+}
+
+/** What is told when the deadline of `close()` has passed. */
+export function closeTimeout(unsentBytes: number): OSError {
+  return osError("ETIMEDOUT", { syscall: "close", detail: `the peer did not take ${unsentBytes} bytes` });
 }
 
 /** Whose timeouts they are. */

@@ -21,6 +21,7 @@ export type TimeoutKind =
   | "idle"
   | "request"
   | "lifetime"
+  | "close"
   | "slowReceive"
   | "slowSend"
   | "drain";
@@ -68,6 +69,7 @@ export function newServerStats(): ServerStats {
       idle: 0,
       request: 0,
       lifetime: 0,
+      close: 0,
       slowReceive: 0,
       slowSend: 0,
       drain: 0,

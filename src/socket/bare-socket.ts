@@ -7,7 +7,7 @@ import { type Clock, systemClock } from "../base/clock.ts";
 import { SOCK_STREAM } from "../base/constants.ts";
 import { osError, type OSError } from "../base/errors.ts";
 import type { SendData } from "../bytes/send-data.ts";
-import type { Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
+import type { Released, Socket, SocketObserver, SocketState, StreamLimits } from "./socket.ts";
 import type { Preface } from "./preface.ts";
 import type { ByteRates } from "./throttle.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
@@ -15,7 +15,9 @@ import type { TlsOptions, TlsSession } from "./tls-options.ts";
 export abstract class BareSocket implements Socket {
   readonly family: number;
   origin: Address | undefined = undefined;
-  #released: ((unsentBytes: number) => void) | undefined;
+  #released: Released | undefined;
+  /** For the kind: the deadline of close() has ended the wait for what was not sent. */
+  protected closeTimedOut = false;
 
   constructor(family: number) {
     this.family = family;
@@ -28,18 +30,18 @@ export abstract class BareSocket implements Socket {
     return systemClock;
   }
 
-  whenReleased(callback: (unsentBytes: number) => void): void {
+  whenReleased(callback: Released): void {
     if (this.state === "closed") {
-      callback(this.unsentBytes);
+      callback(this.unsentBytes, this.closeTimedOut);
       return;
     }
     const before = this.#released;
     this.#released =
       before === undefined
         ? callback
-        : (unsent) => {
-            before(unsent);
-            callback(unsent);
+        : (unsent, timedOut) => {
+            before(unsent, timedOut);
+            callback(unsent, timedOut);
           };
   }
   /** For the kind: the descriptor is gone, or goes with the call that follows. */
@@ -48,7 +50,7 @@ export abstract class BareSocket implements Socket {
     if (released === undefined) return;
     this.#released = undefined;
     // Not now: this may be deep in a hook.
-    queueMicrotask(() => released(this.unsentBytes));
+    queueMicrotask(() => released(this.unsentBytes, this.closeTimedOut));
   }
   /** Bytes that were accepted and did not get out. */
   protected abstract readonly unsentBytes: number;

@@ -19,6 +19,9 @@ import type { Preface } from "./preface.ts";
 import type { ByteRates } from "./throttle.ts";
 import type { TlsOptions, TlsSession } from "./tls-options.ts";
 
+/** What {@link Socket.whenReleased} calls. */
+export type Released = (unsentBytes: number, timedOut: boolean) => void;
+
 /** Whoever a socket reports to: the dispatcher that holds it. */
 export interface SocketObserver {
   /** The wire told something: look at `readReady` and `writeReady`, now if you like. May be called when nothing changed. */
@@ -186,8 +189,11 @@ export interface Socket {
   /** Resets the connection as if it had been lost with `error`, which the observer is told. For who is not its owner. */
   cut(error: OSError): void;
 
-  /** Calls `callback` once the descriptor is released, with the count of accepted bytes that did not get out. */
-  whenReleased(callback: (unsentBytes: number) => void): void;
+  /**
+   * Calls `callback` once the descriptor is released, with the count of accepted bytes that did not get out, and whether
+   * `closeTimeoutMs` has ended the wait for them.
+   */
+  whenReleased(callback: Released): void;
 
   /** The error a connect or the connection ended with, which reading clears (`SO_ERROR`). */
   takeError(): OSError | undefined;

@@ -645,6 +645,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #armFlushDeadline(): void {
     this.arm(this.limits.closeTimeoutMs, () => {
+      this.closeTimedOut = true;
       this.#release();
       this.wireTerminate();
     });
@@ -662,10 +663,9 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.#deadline = clearDeadline(this.clock, this.#deadline);
   }
 
-  // The connection is over by itself; the owner has not closed it yet.
   #end(): void {
     this.#clearTimer();
-    this.#state = "ended";
+    this.#state = "ended"; // by itself: the owner has not closed it yet
     this.#sendError = this.#error;
     this.#flags |= EOF;
     this.#flags &= ~HIGH;

@@ -1,5 +1,5 @@
 /** `handleTimeout()`: the timeouts of a channel over a network in memory and over real sockets, in both modes. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import net from "node:net";
 import * as fc from "fast-check";
 
@@ -23,6 +23,8 @@ import { libc } from "../../src/socket/libc.ts";
 import { inMode, modes } from "../regress/modes.ts";
 import { connectTo, Listening, Logged } from "../support/channels.ts";
 import { turns, until, within } from "../support/until.ts";
+
+const KIB = 1024;
 
 /** The latest that what takes `ms` may be told. */
 const latest = (ms: number): number => ms + ms / 8 + 50;
@@ -403,6 +405,68 @@ for (const mode of modes) {
           await go(clock, 10_000);
           expect([channel.kinds, clock.pending]).toEqual([[], 0]);
         }
+      }));
+
+    test("close: tells when the peer takes nothing of what is queued, with what is lost, and not when it does", () =>
+      inMode(mode, async (map) => {
+        const limits = { closeTimeoutMs: 1000 };
+        const { clock, channel, peer } = await rig(map, limits, Told);
+        // Nobody reads at the other end.
+        channel.send(Buffer.alloc(512 * KIB));
+        channel.close();
+        channel.close();
+        await go(clock, 999);
+        expect(channel.kinds).toEqual([]);
+        const { bufferedAmount } = channel;
+        expect(bufferedAmount).toBeGreaterThan(0);
+        await go(clock, 1);
+        expect(channel.told).toEqual([["close", clock.now()]]);
+        expect(channel.reasons[0]?.message).toContain(`${bufferedAmount} bytes`);
+        expect(channel.reasons[0]?.code).toBe("ETIMEDOUT");
+        await go(clock, 10_000);
+        expect([channel.kinds, map.size, clock.pending]).toEqual([["close"], 0, 0]);
+        peer.close();
+
+        const taken = await rig(map, limits, Told);
+        taken.channel.send("all of it");
+        taken.channel.close();
+        taken.peer.close();
+        await go(clock, 10_000);
+        expect(taken.channel.kinds).toEqual([]);
+      }));
+
+    test("close: the default warns and does nothing else; what an override throws is written", () =>
+      inMode(mode, async (map) => {
+        class Warned extends Logged {
+          override logInfo(message: string, type = "info"): void {
+            this.events.push(`${type}: ${message}`);
+          }
+        }
+        const warned = await rig(map, { closeTimeoutMs: 1000 }, Warned);
+        warned.channel.send(Buffer.alloc(512 * KIB));
+        warned.channel.close();
+        await go(warned.clock, 1000);
+        expect(warned.channel.events).toEqual([
+          expect.stringMatching(/^warning: .*ETIMEDOUT the peer did not take \d+ bytes/u),
+        ]);
+        warned.peer.close();
+
+        class Failing extends Warned {
+          override handleTimeout(): Promise<void> {
+            return Promise.reject(new Error("not this either"));
+          }
+        }
+        const failing = await rig(map, { closeTimeoutMs: 1000 }, Failing);
+        failing.channel.send(Buffer.alloc(512 * KIB));
+        failing.channel.close();
+        const written = spyOn(process.stderr, "write").mockReturnValue(true);
+        await go(failing.clock, 1000);
+        const lines = written.mock.calls.map(([text]) => String(text));
+        written.mockRestore();
+        // No hook is told: the channel is closed.
+        expect(failing.channel.events).toEqual([]);
+        expect(lines.join("")).toContain("not this either");
+        failing.peer.close();
       }));
 
     test("waits while the channel is in no map, where nothing of it is held", () =>
