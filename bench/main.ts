@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: the macro benches, the key-value example beside redis-server, then the micro benches. Options: `--only NAME` (may be repeated; a workload or
- * a micro bench file), `--quick` (does it work: short windows, one round, no micro benches unless named),
+ * `npm run bench`: the macro benches, the key-value example beside redis-server, what timeouts cost idle channels, then
+ * the micro benches. Options: `--only NAME` (may be repeated; a workload, a part or a micro bench file), `--quick` (does it work: short windows, one round, no micro benches unless named),
  * `--rounds N`, `--json FILE` (summaries and every sample). A whole run goes to `bench/results/full.json`, of which the
  * report and its charts are made; any other one without `--json` to `bench/results/last.json`. Missed promises do not
  * fail; wrong bytes, crashes and silence do.
@@ -8,6 +8,7 @@
 import path from "node:path";
 import { parseArgs } from "node:util";
 
+import { IDLE_TIMEOUTS, IDLE_TIMEOUTS_ROUNDS, measureIdleTimeouts } from "./macro/idle-timeouts.ts";
 import { printEnvironment, printSummary } from "./macro/print.ts";
 import { measureResp, RESP_ROUNDS, respNames } from "./macro/resp.ts";
 import { Runner } from "./macro/runner.ts";
@@ -36,13 +37,14 @@ const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
 if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
   usage(`--rounds is a number of at least 1, not ${values.rounds}`);
 }
-const known = [...workloads.map(({ name }) => name), ...respNames, ...microBenches];
+const known = [...workloads.map(({ name }) => name), ...respNames, IDLE_TIMEOUTS, ...microBenches];
 const unknown = only.filter((name) => !known.includes(name));
 if (unknown.length > 0) usage(`no such bench: ${unknown.join(", ")}. Benches: ${known.join(", ")}`);
 
 const wanted = (name: string): boolean => only.length === 0 || only.includes(name);
 const macro = workloads.filter(({ name }) => wanted(name));
 const resp = respNames.some(wanted);
+const idleTimeouts = wanted(IDLE_TIMEOUTS);
 const micro = microBenches.filter((name) => (quick ? only.includes(name) : wanted(name)));
 const whole = only.length === 0 && !quick;
 const file = values.json ?? path.join(resultsFolder, whole ? "full.json" : "last.json");
@@ -55,11 +57,10 @@ const results = (microResults: Results["micro"]): Results => ({
   environment: runner.environment,
   quick,
   workloads: summaries,
-
   micro: microResults,
 });
 
-if (macro.length > 0 || resp) printEnvironment(runner.environment, quick);
+if (macro.length > 0 || resp || idleTimeouts) printEnvironment(runner.environment, quick);
 for (const workload of macro) {
   const planned = rounds ?? (quick ? QUICK_ROUNDS : workload.rounds);
   const result = await runner.run(workload, planned, quick ? QUICK : { ...FULL, ...workload.timing }, quick);
@@ -77,6 +78,13 @@ if (resp) {
     else console.log(`${part.name}: ${part.notes.join(", ")}\n`);
   }
   summaries.push(...parts);
+  await writeResults(file, results([]));
+}
+if (idleTimeouts) {
+  const planned = rounds ?? (quick ? QUICK_ROUNDS : IDLE_TIMEOUTS_ROUNDS);
+  const part = await measureIdleTimeouts(runner.environment, { rounds: planned, quick });
+  printSummary(part);
+  summaries.push(part);
   await writeResults(file, results([]));
 }
 const microResults = await runMicro(micro);

@@ -1,109 +1,116 @@
 /**
- * What timeouts cost that never run out: the CPU time and the memory of a process with 10,000 channels on which nothing
- * happens, with and without `idleTimeoutMs` and `lifetimeTimeoutMs`. A program of its own, for there is no load:
+ * What timeouts cost that never run out: the CPU time and the memory of 10,000 channels on which nothing happens, with
+ * and without `idleTimeoutMs` and `lifetimeTimeoutMs`. There is no server and no load, so this is no workload of the
+ * runner's; what comes of it has the shape of theirs.
  *
- *   bun bench/macro/idle-timeouts.ts [--seconds 10] [--rounds 5] [--channels 10000]     (below 18 seconds)
- *
- * Each figure comes from fresh processes, A B C A B C …, and is the median. The channels stand on sockets without a
- * kernel, so that nothing is counted but the library. Ends with 1 where a promise is broken: at most 1 % of a CPU more
- * than without, and at most 200 bytes for each channel.
+ * Each round has a fresh process (`idle-channels.ts`) for each variant, A B C D, and every second round in reverse. The
+ * bytes of the timeouts are a difference within a round; the CPU time is all that the process took.
  */
-import { heapStats } from "bun:jsc";
-import { parseArgs } from "node:util";
+import path from "node:path";
 
-import { ChannelMap, Dispatcher, streamLimits, type StreamLimits } from "../../src/index.ts";
-import { StandInSocket } from "../micro/stand-in-socket.ts";
-import { spreadOf } from "./statistics.ts";
+import type { StreamLimits } from "../../src/index.ts";
+import type { Environment } from "./environment.ts";
+import type { IdleReading, IdleRequest } from "./idle-channels.ts";
+import { summarize, type Summary } from "./summary.ts";
+import type { Column, Figures, Target, Workload } from "./workload.ts";
 
-const MOST_CPU_PERCENT = 1;
+/** For `--only`. */
+export const IDLE_TIMEOUTS = "idle-timeouts";
+export const IDLE_TIMEOUTS_ROUNDS = 3;
+
+/** One per cent of a CPU. */
+const MOST_CPU_MS_PER_SECOND = 10;
 const MOST_BYTES = 200;
 
-const variants: Record<string, Partial<StreamLimits>> = {
-  "no timeouts": {},
-  "idle 60 s, lifetime 1 h": { idleTimeoutMs: 60_000, lifetimeTimeoutMs: 3_600_000 },
-  "idle 20 s, lifetime 1 h": { idleTimeoutMs: 20_000, lifetimeTimeoutMs: 3_600_000 },
-  "lifetime 1 h": { lifetimeTimeoutMs: 3_600_000 },
+const program = path.join(import.meta.dir, "idle-channels.ts");
+const NONE = "asyncore, no timeouts";
+const variants: Readonly<Record<string, Partial<StreamLimits>>> = {
+  [NONE]: {},
+  "asyncore, idle 60 s, lifetime 1 h": { idleTimeoutMs: 60_000, lifetimeTimeoutMs: 3_600_000 },
+  "asyncore, idle 20 s, lifetime 1 h": { idleTimeoutMs: 20_000, lifetimeTimeoutMs: 3_600_000 },
+  "asyncore, lifetime 1 h": { lifetimeTimeoutMs: 3_600_000 },
 };
 
-interface Sample {
-  readonly cpuPercent: number;
-  readonly bytesEach: number;
-}
+// Together well below the shortest timeout.
+const FULL: Omit<IdleRequest, "limits"> = { channels: 10_000, restMs: 1000, windowMs: 10_000 };
+const QUICK: Omit<IdleRequest, "limits"> = { channels: 10_000, restMs: 50, windowMs: 100 };
+const DEADLINE_MS = 60_000;
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "10" },
-    rounds: { type: "string", default: "5" },
-    channels: { type: "string", default: "10000" },
-    variant: { type: "string" },
-  },
-});
-const seconds = Number(values.seconds);
-const count = Number(values.channels);
+const columns: readonly Column[] = [
+  { figure: "cpuMsPerSecond", title: "CPU ms/s", digits: 2 },
+  { figure: "heapBytesPerChannel", title: "heap bytes/channel", digits: 0 },
+  { figure: "timeoutBytesPerChannel", title: "of it timeouts", digits: 0 },
+  { figure: "peakRssBytes", title: "peak RSS MB", digits: 1, per: 1e6 },
+];
 
-if (values.variant === undefined) await compare();
-else console.log(JSON.stringify(await measure(variants[values.variant] ?? {})));
-process.exit();
+const targets: readonly Target[] = Object.keys(variants)
+  .filter((peer) => peer !== NONE)
+  .flatMap((peer) => [
+    { peer, figure: "cpuMsPerSecond", bound: "at most", value: MOST_CPU_MS_PER_SECOND },
+    { peer, figure: "timeoutBytesPerChannel", bound: "at most", value: MOST_BYTES },
+  ]);
 
-/** In a process of its own. */
-async function measure(limits: Partial<StreamLimits>): Promise<Sample> {
-  class Idle extends Dispatcher {
-    static override limits: StreamLimits = streamLimits(limits);
-    override handleRead(): void {}
-  }
-  const make = (map: ChannelMap): Idle => new Idle(new StandInSocket(), map);
-  // What is made once is not the channels'.
-  const map = new ChannelMap();
-  for (let index = 0; index < 100; index++) make(map);
-  await settled();
-  const before = heapBytes();
-  const channels = Array.from({ length: count }, () => make(map));
-  await settled();
-  const bytesEach = (heapBytes() - before) / count;
-  const start = process.cpuUsage();
-  const startedAt = performance.now();
-  await new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000);
-  });
-  const { user, system } = process.cpuUsage(start);
-  const cpuPercent = (user + system) / 10 / (performance.now() - startedAt);
-  if (channels.some(({ connected }) => !connected)) throw new Error("a channel has closed");
-  return { cpuPercent, bytesEach };
-}
+const workload: Workload = {
+  name: IDLE_TIMEOUTS,
+  about: "10,000 channels on which nothing happens, with and without timeouts that never run out",
+  client: { kind: "idle", connections: FULL.channels },
+  peers: [],
+  baseline: NONE,
+  figure: "heapBytesPerChannel",
+  columns,
+  targets,
+  rounds: IDLE_TIMEOUTS_ROUNDS,
+};
 
-/** Until the first turn of every channel is over, in which its timeouts begin. */
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-function heapBytes(): number {
-  for (let round = 0; round < 3; round++) Bun.gc(true);
-  return heapStats().heapSize;
-}
-
-async function compare(): Promise<void> {
-  const samples = new Map(Object.keys(variants).map((name) => [name, [] as Sample[]]));
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const [name, kept] of samples) {
-      const args = ["--variant", name, "--seconds", values.seconds, "--channels", values.channels];
-      const child = Bun.spawn([process.execPath, import.meta.path, ...args], { stderr: "inherit" });
-      kept.push(JSON.parse(await new Response(child.stdout).text()) as Sample);
+/** @param options `quick`: a window so short that it shows only whether it works */
+export async function measureIdleTimeouts(
+  { pinned }: Pick<Environment, "pinned">,
+  { rounds, quick }: { readonly rounds: number; readonly quick: boolean },
+): Promise<Summary> {
+  const prefix = pinned === undefined ? [] : ["taskset", "-c", String(pinned[0])];
+  const names = Object.keys(variants);
+  const samples = new Map<string, (Figures | undefined)[]>(names.map((name) => [name, []]));
+  const broken: string[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const readings = new Map<string, IdleReading>();
+    for (const name of round % 2 === 0 ? names : names.toReversed()) {
+      const request = { ...(quick ? QUICK : FULL), limits: variants[name] ?? {} };
+      try {
+        readings.set(name, await readIdleChannels(request, prefix));
+      } catch (error) {
+        broken.push(`${name}, round ${round + 1}: ${String(error)}`);
+      }
     }
+    for (const [name, kept] of samples) kept.push(figuresOf(readings.get(name), readings.get(NONE), name));
   }
-  const figure = (name: string, of: keyof Sample): number =>
-    spreadOf((samples.get(name) ?? []).map((sample) => sample[of])).median;
-  const [none = ""] = samples.keys();
-  console.log(`${count} idle channels, ${seconds} s, median of ${values.rounds}`);
-  for (const name of samples.keys()) {
-    const cpu = figure(name, "cpuPercent");
-    const bytes = figure(name, "bytesEach");
-    const moreCpu = cpu - figure(none, "cpuPercent");
-    const moreBytes = bytes - figure(none, "bytesEach");
-    const kept = moreCpu < MOST_CPU_PERCENT && moreBytes <= MOST_BYTES;
-    const more = name === none ? "" : `, ${moreBytes.toFixed(0)} B and ${moreCpu.toFixed(3)} % more`;
-    console.log(
-      `${name.padEnd(26)} ${cpu.toFixed(3)} % CPU, ${bytes.toFixed(0)} B each${more}${kept ? "" : "  TOO MUCH"}`,
-    );
-    if (!kept) process.exitCode = 1;
-  }
+  return summarize({ workload, samples, notes: [NOTE], broken }, !quick);
+}
+
+const NOTE =
+  "one process, and sockets without a kernel: the figures are the library's and, of the CPU time, Bun's own when idle";
+
+/** What the channels of one fresh process hold and take. @throws {Error} when it fails or does not end within a minute */
+export async function readIdleChannels(
+  request: IdleRequest,
+  prefix: readonly string[] = [],
+): Promise<IdleReading> {
+  const child = Bun.spawn([...prefix, process.execPath, program, JSON.stringify(request)], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: DEADLINE_MS,
+  });
+  const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  if (code !== 0) throw new Error(`idle-channels.ts ended with ${code}: ${err.trim()}`);
+  return JSON.parse(out) as IdleReading;
+}
+
+function figuresOf(
+  reading: IdleReading | undefined,
+  none: IdleReading | undefined,
+  name: string,
+): Figures | undefined {
+  if (reading === undefined) return undefined;
+  if (none === undefined || name === NONE) return { ...reading };
+  return { ...reading, timeoutBytesPerChannel: reading.heapBytesPerChannel - none.heapBytesPerChannel };
 }

@@ -28,7 +28,12 @@ export const idleWorkloads: readonly Workload[] = [
     baseline: echo.raw.name,
     figure: "bytesPerConnection",
     columns: idleColumns,
-    targets: [{ peer: echo.asyncore.name, figure: "bytesPerConnection", bound: "at most", value: 2000 }],
+    targets: ["bytesPerConnection", "bytesPerUsedConnection"].map((figure) => ({
+      peer: echo.asyncore.name,
+      figure,
+      bound: "at most",
+      value: 2000,
+    })),
     rounds: 5,
   },
   {

@@ -39,8 +39,8 @@ export const echo: Peers<
   asyncorePoll: peer("asyncore loop()", "asyncore-echo.ts", poll),
   nodeOnBun: peer("node:net on Bun", "node-net-echo.ts"),
   nodeOnNode: peer("node:net on Node", "node-net-echo.ts", node),
-  python: peer("CPython, select", "cpython-echo.py", python),
-  pythonPoll: peer("CPython, poll", "cpython-echo.py", pythonPoll),
+  python: peer("CPython asyncore, select", "cpython-echo.py", python),
+  pythonPoll: peer("CPython asyncore, poll", "cpython-echo.py", pythonPoll),
   asyncio: asyncio("echo"),
   uvloop: uvloop("echo"),
   twisted: twisted("echo"),
@@ -73,8 +73,8 @@ export const lines: Peers<
   chatPoll: peer("asyncore loop()", "asyncore-chat.ts", poll),
   nodeOnBun: peer("node:net on Bun", "node-net-lines.ts"),
   nodeOnNode: peer("node:net on Node", "node-net-lines.ts", node),
-  python: peer("CPython, select", "cpython-lines.py", python),
-  pythonPoll: peer("CPython, poll", "cpython-lines.py", pythonPoll),
+  python: peer("CPython asyncore, select", "cpython-lines.py", python),
+  pythonPoll: peer("CPython asyncore, poll", "cpython-lines.py", pythonPoll),
   asyncio: asyncio("lines"),
   uvloop: uvloop("lines"),
   twisted: twisted("lines"),
@@ -86,16 +86,17 @@ export const frames: Peers<"raw" | "rawTuned" | "asyncore" | "python" | "asyncio
   raw: peer("raw Bun.listen", "raw-bun-frames.ts"),
   rawTuned: peer("raw Bun.listen, tuned", "raw-bun-frames.ts", { args: ["--tuned"] }),
   asyncore: peer("asyncore", "asyncore-frames.ts"),
-  python: peer("CPython, select", "cpython-frames.py", python),
+  python: peer("CPython asyncore, select", "cpython-frames.py", python),
   asyncio: asyncio("frames"),
   twisted: twisted("frames"),
   go: go("frames"),
 };
 
 export const fanout: Peers<
-  "raw" | "asyncore" | "nodeOnBun" | "nodeOnNode" | "asyncio" | "uvloop" | "go" | "tokio"
+  "raw" | "rawTuned" | "asyncore" | "nodeOnBun" | "nodeOnNode" | "asyncio" | "uvloop" | "go" | "tokio"
 > = {
   raw: peer("raw Bun.listen", "raw-bun-fanout.ts"),
+  rawTuned: peer("raw Bun.listen, tuned", "raw-bun-fanout.ts", { args: ["--tuned"] }),
   asyncore: peer("asyncore", "asyncore-fanout.ts"),
   nodeOnBun: peer("node:net on Bun", "node-net-fanout.ts"),
   nodeOnNode: peer("node:net on Node", "node-net-fanout.ts", node),
@@ -108,6 +109,6 @@ export const fanout: Peers<
 export const passes: Peers<"asyncore" | "asked" | "python" | "pythonPoll"> = {
   asyncore: peer("asyncore", "asyncore-passes.ts"),
   asked: peer("asyncore, asked", "asyncore-passes.ts", { args: ["--asked"] }),
-  python: peer("CPython, select", "cpython-passes.py", python),
-  pythonPoll: peer("CPython, poll", "cpython-passes.py", pythonPoll),
+  python: peer("CPython asyncore, select", "cpython-passes.py", python),
+  pythonPoll: peer("CPython asyncore, poll", "cpython-passes.py", pythonPoll),
 };

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { cpuBetween, readCpu } from "./process-cpu.ts";
+import { cpuBetween, peakRss, readCpu } from "./process-cpu.ts";
 import { within } from "./server-process.ts";
 
 const RUN_DEADLINE_MS = 60_000;
@@ -139,6 +139,11 @@ export class RespTotal {
   userUs = 0;
   systemUs = 0;
   generatorUs = 0;
+  /** Of the server, since its start. */
+  peakRssBytes = 0;
+  /** Of each run; none where redis-benchmark does not tell. */
+  readonly p50Us: number[] = [];
+  readonly p99Us: number[] = [];
 }
 
 /** One run; added to `total` where there is one. @throws {Error} an error among the replies, no result, no end */
@@ -160,21 +165,42 @@ export async function runRespLoad(
   });
   const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   const cpu = cpuBetween(before, readCpu(server.pid));
-  const perSecond = requestsPerSecond(out);
-  if (code !== 0 || perSecond === undefined) {
+  const result = benchmarkResult(out);
+  if (code !== 0 || result === undefined) {
     throw new Error(`redis-benchmark -t ${test} ended with ${code}: ${`${out}${err}`.trim()}`);
   }
   if (total === undefined) return;
   total.requests += requests;
-  total.seconds += requests / perSecond;
+  total.seconds += requests / result.perSecond;
+  if (result.p50Us !== undefined) total.p50Us.push(result.p50Us);
+  if (result.p99Us !== undefined) total.p99Us.push(result.p99Us);
+  total.peakRssBytes = Math.max(total.peakRssBytes, peakRss(server.pid));
   total.cpuUs += cpu.totalUs;
   total.userUs += cpu.userUs;
   total.systemUs += cpu.systemUs;
   total.generatorUs += Number(child.resourceUsage()?.cpuTime.total ?? 0);
 }
 
-/** Of what `redis-benchmark --csv` prints: a head, then `"GET","123456.78",…`. Undefined when there is no such line. */
-export function requestsPerSecond(csv: string): number | undefined {
-  const value = Number(/^"[^"]*","([\d.]+)"/mu.exec(csv.slice(csv.indexOf("\n") + 1))?.[1]);
-  return value > 0 ? value : undefined;
+/** What one run of redis-benchmark tells. A latency is from sending a request, and those with it, to its reply. */
+export interface BenchmarkResult {
+  /** Requests. */
+  readonly perSecond: number;
+  /** Microseconds; an old redis-benchmark tells none. */
+  readonly p50Us?: number;
+  readonly p99Us?: number;
+}
+
+/**
+ * Of what `redis-benchmark --csv` prints: a head, `"test","rps","avg_latency_ms",…`, then `"GET","123456.78","0.201",…`.
+ * Undefined when there is no such line.
+ */
+export function benchmarkResult(csv: string): BenchmarkResult | undefined {
+  const [head = [], row = []] = csv
+    .split("\n")
+    .map((line) => [...line.matchAll(/"([^"]*)"/gu)].map(([, cell = ""]) => cell));
+  const value = (name: string): number => Number(row[head.indexOf(name)]);
+  const perSecond = value("rps");
+  if (!(perSecond > 0)) return undefined;
+  const [p50Us, p99Us] = [value("p50_latency_ms") * 1000, value("p99_latency_ms") * 1000];
+  return { perSecond, ...(p50Us >= 0 && { p50Us }), ...(p99Us >= 0 && { p99Us }) };
 }

@@ -6,7 +6,9 @@
  * Each round starts both servers anew, on one CPU and one port each and without persistence; redis-benchmark has another
  * CPU where there are two. After a warm-up each command is asked for in short runs, A B B A …, so that what else the
  * machine does meets both alike, and a round's ratio is of what came in the same seconds. Throughput is by
- * redis-benchmark's own clock; where a server had CPU to spare it is redis-benchmark's and not the server's.
+ * redis-benchmark's own clock; where a server had CPU to spare it is redis-benchmark's and not the server's. So are the
+ * latencies, each the median of the runs; of requests sent together each has that of all. The peak memory is a server's
+ * since its start, hence never less than with the command before.
  */
 import type { Environment } from "./environment.ts";
 import {
@@ -18,6 +20,7 @@ import {
   runRespLoad,
 } from "./resp-servers.ts";
 import type { WorkloadResult } from "./runner.ts";
+import { spreadOf } from "./statistics.ts";
 import { ratios, type Samples, summarize, type Summary } from "./summary.ts";
 import { cpuAtMost, throughputAtLeast } from "./targets.ts";
 import type { Column, Figures, Peer, Target, Workload } from "./workload.ts";
@@ -62,9 +65,12 @@ export const respNames: readonly string[] = [RESP, ...parts.map(({ name }) => na
 
 const columns: readonly Column[] = [
   { figure: "messagesPerSecond", title: "requests/s", digits: 0 },
+  { figure: "p50Us", title: "p50 us", digits: 0 },
+  { figure: "p99Us", title: "p99", digits: 0 },
   { figure: "cpuUsPerMessage", title: "CPU us/request", digits: 3 },
   { figure: "userUsPerMessage", title: "user", digits: 3 },
   { figure: "systemUsPerMessage", title: "system", digits: 3 },
+  { figure: "peakRssBytes", title: "peak RSS MB", digits: 1, per: 1e6 },
   { figure: "serverCpuShare", title: "CPUs: server", digits: 2 },
   { figure: "generatorCpuShare", title: "generator", digits: 2 },
 ];
@@ -88,7 +94,7 @@ export async function measureResp({ pinned }: Environment, options: RespOptions)
   const [serverCpu, generatorCpu] = (pinned ?? [undefined, undefined]).map(onCpu);
   const results = wanted.map(resultOf);
   if (tools === undefined) {
-    return results.map((result) => respSummary({ ...result, notes: [ABSENT] }, false));
+    return results.map((result) => respSummary({ ...result, notes: [ABSENT] }, !options.quick));
   }
   const rig: Rig = {
     tools,
@@ -226,7 +232,8 @@ function run(
   return runRespLoad(tools, generatorCpu, server, { ...load, connections: CONNECTIONS }, total);
 }
 
-function figuresOf({ requests, seconds, cpuUs, userUs, systemUs, generatorUs }: RespTotal): Figures {
+function figuresOf(total: RespTotal): Figures {
+  const { requests, seconds, cpuUs, userUs, systemUs, generatorUs, peakRssBytes } = total;
   // As in `slices.ts`: the split is coarse, its sum is scaled to the exact total.
   const scale = userUs + systemUs > 0 ? cpuUs / (userUs + systemUs) : 0;
   return {
@@ -236,5 +243,13 @@ function figuresOf({ requests, seconds, cpuUs, userUs, systemUs, generatorUs }: 
     systemUsPerMessage: (systemUs * scale) / requests,
     serverCpuShare: cpuUs / 1e6 / seconds,
     generatorCpuShare: generatorUs / 1e6 / seconds,
+    peakRssBytes,
+    ...medianOf("p50Us", total.p50Us),
+    ...medianOf("p99Us", total.p99Us),
   };
+}
+
+// An old redis-benchmark tells no latencies.
+function medianOf(name: string, samples: readonly number[]): Figures {
+  return samples.length === 0 ? {} : { [name]: spreadOf(samples).median };
 }

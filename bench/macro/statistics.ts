@@ -39,6 +39,8 @@ export type Verdict =
   | "missed"
   | "no verdict: the spread exceeds the difference"
   | "no verdict: the server had CPU to spare"
+  | "no verdict: the generator held the other one back"
+  | "no verdict: no figures"
   | "not judged";
 
 /** A promise is met, or missed, when the middle half of the samples lies on that side of it. */

@@ -19,7 +19,8 @@ export interface PeerSummary {
 }
 export interface TargetSummary {
   readonly target: Target;
-  readonly measured: Spread;
+  /** Undefined where a peer was left out or broke. */
+  readonly measured: Spread | undefined;
   readonly verdict: Verdict;
 }
 export interface Summary {
@@ -63,14 +64,7 @@ export function summarize({ workload, samples, notes, broken }: WorkloadResult, 
       target.against === undefined
         ? peers[target.peer]?.figures[target.figure]
         : ratios(of(target.peer), of(target.against), target.figure);
-    if (measured === undefined) continue;
-    let verdict: Verdict = judged ? judge(measured, target) : "not judged";
-    // Throughput that something else held down can still prove a promise, but not disprove it.
-    const spare = (peers[target.peer]?.figures["serverCpuShare"]?.median ?? 1) < SERVER_BOUND;
-    if (verdict === "missed" && THROUGHPUTS.has(target.figure) && spare) {
-      verdict = "no verdict: the server had CPU to spare";
-    }
-    targets.push({ target, measured, verdict });
+    targets.push({ target, measured, verdict: verdictOf(target, measured, peers, judged) });
   }
   const saturation =
     saturated.length === 0
@@ -80,6 +74,28 @@ export function summarize({ workload, samples, notes, broken }: WorkloadResult, 
         ];
   const { name, about, baseline, figure, columns } = workload;
   return { name, about, baseline, figure, columns, peers, targets, notes: [...notes, ...saturation], broken };
+}
+
+function verdictOf(
+  target: Target,
+  measured: Spread | undefined,
+  peers: Readonly<Record<string, PeerSummary>>,
+  judged: boolean,
+): Verdict {
+  if (!judged) return "not judged";
+  if (measured === undefined) return "no verdict: no figures";
+  const verdict = judge(measured, target);
+  if (!THROUGHPUTS.has(target.figure)) return verdict;
+  // Throughput that something else held down can prove a promise of the one it was held down of, and disprove none …
+  const heldBack = (peer: string): boolean =>
+    (peers[peer]?.figures["serverCpuShare"]?.median ?? 1) < SERVER_BOUND;
+  if (verdict === "missed" && heldBack(target.peer)) return "no verdict: the server had CPU to spare";
+  // … and none either in comparison with one that could have done more.
+  const other = target.against;
+  const met = verdict === "met" || verdict === "met within the spread";
+  if (!met || other === undefined) return verdict;
+  const saturated = (peers[other]?.figures["generatorCpuShare"]?.median ?? 0) > SATURATED;
+  return saturated || heldBack(other) ? "no verdict: the generator held the other one back" : verdict;
 }
 
 /** Of a figure, round by round where both have it; undefined where none is. */

@@ -27,5 +27,11 @@ export const throughputAtLeast = (value: number, peer: Peer, against: Peer): Tar
   value,
 });
 
+/** Both: throughput is what a user sees, and proves nothing where the generator set it; then the other does. */
+export const fasterBy = (value: number, peer: Peer, against: Peer): readonly Target[] => [
+  throughputAtLeast(value, peer, against),
+  capacityAtLeast(value, peer, against),
+];
+
 /** Not missed while the spread reaches the bound. */
 export const withinSpread = (target: Target): Target => ({ ...target, withinSpread: true });

@@ -1,19 +1,11 @@
-/** The workloads over UDP and the promise about them. */
-import type { Column, Peer, Workload } from "./workload.ts";
+/** The workloads over UDP and the promises about them. */
+import { trafficColumns } from "./columns.ts";
+import { capacityAtLeast, cpuAtMost } from "./targets.ts";
+import type { Peer, Workload } from "./workload.ts";
 
 const raw: Peer = { name: "raw Bun.udpSocket", program: "raw-bun-udp-echo.ts" };
 const asyncore: Peer = { name: "asyncore", program: "asyncore-udp-echo.ts" };
 const asyncorePoll: Peer = { name: "asyncore loop()", program: "asyncore-udp-echo.ts", args: ["--poll"] };
-
-const columns: readonly Column[] = [
-  { figure: "messagesPerSecond", title: "datagrams/s", digits: 0 },
-  { figure: "cpuUsPerMessage", title: "CPU us/datagram", digits: 3 },
-  { figure: "userUsPerMessage", title: "user", digits: 3 },
-  { figure: "systemUsPerMessage", title: "system", digits: 3 },
-  { figure: "peakRssBytes", title: "peak RSS MB", digits: 1, per: 1e6 },
-  { figure: "serverCpuShare", title: "CPUs: server", digits: 2 },
-  { figure: "generatorCpuShare", title: "generator", digits: 2 },
-];
 
 export const udpWorkloads: readonly Workload[] = [
   {
@@ -23,10 +15,8 @@ export const udpWorkloads: readonly Workload[] = [
     peers: [raw, asyncore, asyncorePoll],
     baseline: raw.name,
     figure: "cpuUsPerMessage",
-    columns,
-    targets: [
-      { peer: asyncore.name, figure: "cpuUsPerMessage", against: raw.name, bound: "at most", value: 1.1 },
-    ],
+    columns: trafficColumns,
+    targets: [cpuAtMost(1.1, asyncore, raw), capacityAtLeast(0.95, asyncore, raw)],
     rounds: 7,
   },
 ];

@@ -11,8 +11,11 @@ const FIGURES: Readonly<Record<string, string>> = {
   cpuUsPerMessage: "server CPU per message",
   bytesPerConnection: "bytes per connection",
   cpuMsPerSecond: "CPU ms/s",
+  timeoutBytesPerChannel: "bytes of timeouts per channel",
   cutAfterBytes: "bytes published until it is cut",
   growth: "the pass over most channels : over none",
+  bytesPerUsedConnection: "bytes per connection, after one echo",
+  p99Us: "99th percentile of latency",
 };
 
 /** "asyncore, server CPU per message : raw Bun.listen, at most 1.00". */
@@ -25,6 +28,7 @@ export function promiseOf({ target }: TargetSummary): string {
 
 /** Of a target: the median and the middle half. */
 export function measuredOf({ measured }: TargetSummary): string {
+  if (measured === undefined) return "-";
   const digits = measured.median < 100 ? 3 : 0;
   const [median, lower, upper] = [measured.median, measured.lower, measured.upper].map((value) =>
     value.toFixed(digits),
@@ -50,9 +54,21 @@ export function tableOf(summary: Summary): readonly (readonly string[])[] {
   const rowOf = ([name, { figures, ratio }]: [string, PeerSummary]): string[] => [
     name,
     ...columns.map((column) => cellOf(figures[column.figure]?.median, column)),
-    name === summary.baseline ? "1" : (ratio?.median.toFixed(2) ?? "-"),
+    name === summary.baseline ? "1" : ratioInWords(ratio),
   ];
   return [["", ...columns.map(({ title }) => title), "ratio"], ...Object.entries(summary.peers).map(rowOf)];
+}
+
+function ratioInWords(ratio: Spread | undefined): string {
+  if (ratio === undefined) return "-";
+  const [median, lower, upper] = [ratio.median, ratio.lower, ratio.upper].map((value) => value.toFixed(2));
+  return `${median} (${lower} to ${upper})`;
+}
+
+/** How far a missed promise is off, as a share of what was promised; "" where it was not missed. */
+export function offBy({ target, measured, verdict }: TargetSummary): string {
+  if (measured === undefined || verdict !== "missed") return "";
+  return `${(Math.abs(measured.median / target.value - 1) * 100).toFixed(0)} %`;
 }
 
 export function spreadInWords({ median, min, max, lower, upper, samples }: Spread, digits: number): string {

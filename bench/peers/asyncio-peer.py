@@ -1,7 +1,6 @@
 """The servers on asyncio: echo and fanout on protocols, lines and frames on streams, as its manual shows them. Names one
 of them on the command line. With --uvloop the event loop is uvloop's."""
 import asyncio
-import socket
 import sys
 
 from cpython_life import serving
@@ -83,16 +82,17 @@ def until_the_end(reply):
 
 
 async def main(role):
-    listening = socket.create_server(("127.0.0.1", 0), backlog=512)
+    # Not a socket of our own making: asyncio only switches Nagle's algorithm off on those it has made.
+    where = ("127.0.0.1", 0)
     loop = asyncio.get_running_loop()
     if role == "echo":
-        server = await loop.create_server(Echo, sock=listening, backlog=512)
+        server = await loop.create_server(Echo, *where, backlog=512)
     elif role == "fanout":
-        server = await loop.create_server(Participant, sock=listening, backlog=512)
+        server = await loop.create_server(Participant, *where, backlog=512)
     else:
         reply = {"lines": reply_lines, "frames": reply_frames}[role]
-        server = await asyncio.start_server(until_the_end(reply), sock=listening, backlog=512, limit=2 * BLOCK)
-    serving(listening.getsockname()[1])
+        server = await asyncio.start_server(until_the_end(reply), *where, backlog=512, limit=2 * BLOCK)
+    serving(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the foreign peers of the bench need, with Debian's packages, and builds them into bench/peers/build/,
+# Installs what the foreign peers of the bench and redis-server beside ours need, with Debian's packages, and builds them into bench/peers/build/,
 # which git does not keep. Needs Debian 12 or a kin of it, and to be root. What could not be built is said, and the bench
 # leaves it out. `--no-packages` only builds.
 set -eu
@@ -7,8 +7,10 @@ cd "${0%/*}"
 
 if [ "${1:-}" != --no-packages ]; then
   apt-get update -qq
+  command -v node >/dev/null 2>&1 && node= || node=nodejs
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    python3 python3-uvloop python3-twisted gcc libc6-dev libuv1-dev golang-go cargo librust-tokio-dev
+    python3 python3-uvloop python3-twisted gcc libc6-dev libuv1-dev golang-go cargo librust-tokio-dev \
+    redis-server redis-tools $node
 fi
 
 mkdir -p build

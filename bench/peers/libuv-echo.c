@@ -17,7 +17,7 @@ struct rest {
 };
 
 /* libuv hands it to the read that follows at once, and that read is over before the next. */
-static char shared[64 * 1024];
+static char shared[512 * 1024];
 static char pipe_bytes[256];
 
 static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer);

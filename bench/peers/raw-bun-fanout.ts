@@ -1,6 +1,7 @@
 /**
  * Fan-out on raw `Bun.listen`: what the publisher says, every subscriber gets, one `write` each. What comes short is
- * kept for `drain`; a subscriber that takes nothing is cut when a mebibyte waits for it.
+ * kept for `drain`; a subscriber that takes nothing is cut when a mebibyte waits for it. With `--tuned` what one chunk of
+ * the publisher's brings is put together by hand, and goes to each subscriber with one `write`.
  */
 import type { Socket } from "bun";
 
@@ -10,6 +11,8 @@ import { serving } from "./life.ts";
 const PREFIX = Buffer.from("> ");
 const MOST_KEPT_BYTES = 1024 * 1024;
 const subscribers = new Set<Participant>();
+const tuned = process.argv.includes("--tuned");
+let together: Buffer[] = [];
 
 class Participant {
   readonly #wire: Socket<Participant>;
@@ -23,6 +26,10 @@ class Participant {
   }
   received(chunk: Buffer): void {
     this.#lines.feed(chunk, this.#said);
+    if (together.length === 0) return;
+    const messages = Buffer.concat(together);
+    together = [];
+    for (const subscriber of subscribers) subscriber.send(messages);
   }
   send(message: Buffer): void {
     if (this.#kept.length === 0) {
@@ -46,7 +53,8 @@ class Participant {
   readonly #said = (line: Buffer): void => {
     if (this.#known) {
       const message = Buffer.concat([PREFIX, line]);
-      for (const subscriber of subscribers) subscriber.send(message);
+      if (tuned) together.push(message);
+      else for (const subscriber of subscribers) subscriber.send(message);
       return;
     }
     this.#known = true;

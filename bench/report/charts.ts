@@ -42,17 +42,17 @@ const overview: readonly Panel[] = [
   {
     workload: "lines",
     title: "Lines, 16 a packet, one send each",
-    column: { figure: "messagesPerSecond", title: "thousand lines/s", digits: 0, per: 1000 },
+    column: { figure: "cpuUsPerMessage", title: "server CPU µs/line", digits: 2 },
   },
   {
     workload: "bulk",
     title: "Bulk, 64 KiB blocks both ways",
-    column: { figure: "bytesPerSecond", title: "MB/s", digits: 0, per: 1e6 },
+    column: { figure: "cpuUsPerMessage", title: "server CPU µs/block", digits: 0 },
   },
   {
     workload: "fanout",
     title: "Fan-out to 1,000 subscribers",
-    column: { figure: "messagesPerSecond", title: "thousand deliveries/s", digits: 0, per: 1000 },
+    column: { figure: "cpuUsPerMessage", title: "server CPU µs/delivery", digits: 2 },
   },
   {
     workload: "churn",

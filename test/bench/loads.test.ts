@@ -1,13 +1,16 @@
 /** The loads against servers in this process: what is right is counted, and a single wrong byte is noticed. */
 import { afterEach, describe, expect, test } from "bun:test";
 
-import type { Socket, SocketHandler } from "bun";
+import type { Socket, SocketHandler, TLSOptions } from "bun";
 
 import { ChurnLoad } from "../../bench/macro/clients/churn.ts";
+import { DatagramLoad } from "../../bench/macro/clients/datagrams.ts";
 import { EchoLoad } from "../../bench/macro/clients/echo.ts";
 import { FanoutLoad } from "../../bench/macro/clients/fanout.ts";
 import { LinesLoad } from "../../bench/macro/clients/lines.ts";
+import { TlsEchoLoad } from "../../bench/macro/clients/tls-echo.ts";
 import type { PausableLoad } from "../../bench/macro/slices.ts";
+import { identity } from "../../bench/peers/certificate.ts";
 import { until, within } from "../support/until.ts";
 
 const closers: (() => void)[] = [];
@@ -15,26 +18,40 @@ afterEach(() => {
   for (const close of closers.splice(0)) close();
 });
 
-function serve<D>(socket: SocketHandler<D>): number {
-  const listener = Bun.listen<D>({ hostname: "127.0.0.1", port: 0, socket });
+function serve<D>(socket: SocketHandler<D>, tls?: TLSOptions): number {
+  const listener = Bun.listen<D>({ hostname: "127.0.0.1", port: 0, socket, ...(tls && { tls }) });
   closers.push(() => listener.stop(true));
   return listener.port;
 }
 
-/** Echoes; after so many bytes it flips a bit. */
-function echo(spoilAfter = Infinity): number {
+/** Flips a bit after so many bytes. */
+function spoiler(spoilAfter: number): (chunk: Buffer) => Buffer {
   let passed = 0;
-  return serve({
-    data(wire: Socket, chunk) {
-      if (passed < spoilAfter && passed + chunk.length >= spoilAfter) {
-        const at = spoilAfter - passed - 1;
-        chunk[at] = (chunk[at] ?? 0) ^ 1;
-      }
-      passed += chunk.length;
-      wire.write(chunk);
-    },
-  });
+  return (chunk) => {
+    if (passed < spoilAfter && passed + chunk.length >= spoilAfter) {
+      const at = spoilAfter - passed - 1;
+      chunk[at] = (chunk[at] ?? 0) ^ 1;
+    }
+    passed += chunk.length;
+    return chunk;
+  };
 }
+
+/** Echoes what it makes of a chunk; its port. */
+type EchoServer = (through: (chunk: Buffer) => Buffer) => number | Promise<number>;
+
+const echo: EchoServer = (through) =>
+  serve({ data: (wire: Socket, chunk) => void wire.write(through(chunk)) });
+const echoThroughTls: EchoServer = (through) =>
+  serve({ data: (wire: Socket, chunk) => void wire.write(through(chunk)) }, identity);
+const echoDatagrams: EchoServer = async (through) => {
+  const socket = await Bun.udpSocket({
+    hostname: "127.0.0.1",
+    socket: { data: (from, chunk, port, address) => void from.send(through(chunk), port, address) },
+  });
+  closers.push(() => socket.close());
+  return socket.port;
+};
 
 async function begun(load: PausableLoad, connections: number, port: number): Promise<PausableLoad> {
   closers.push(() => load.close());
@@ -46,6 +63,8 @@ async function begun(load: PausableLoad, connections: number, port: number): Pro
 function failureOf(load: PausableLoad): Promise<string> {
   return within(load.failed.catch(String), "the load to fail");
 }
+
+const datagrams = (): DatagramLoad => new DatagramLoad({ kind: "datagrams", connections: 3, bytes: 64 });
 
 const loads: Record<string, () => PausableLoad> = {
   EchoLoad: () => new EchoLoad({ bytes: 64, bystanders: 2 }),
@@ -61,12 +80,17 @@ const loads: Record<string, () => PausableLoad> = {
       framing: "length",
     }),
   ChurnLoad: () => new ChurnLoad({ kind: "churn", atOnce: 3, bytes: 64 }),
+  TlsEchoLoad: () => new TlsEchoLoad({ bytes: 64 }),
+  DatagramLoad: datagrams,
 };
+/** Where it is not {@link echo}. */
+const servers: Record<string, EchoServer> = { TlsEchoLoad: echoThroughTls, DatagramLoad: echoDatagrams };
 
 describe.each(Object.keys(loads))("%s", (name) => {
   const make = loads[name] as () => PausableLoad;
+  const server = servers[name] ?? echo;
   test("counts what came back, records latencies, and rests with nothing in flight", async () => {
-    const load = await begun(make(), 3, echo());
+    const load = await begun(make(), 3, await server((chunk) => chunk));
     if (load.latency !== undefined) load.latency.counting = true;
     await until(() => load.bytes > 20_000);
     await load.pause();
@@ -79,23 +103,61 @@ describe.each(Object.keys(loads))("%s", (name) => {
     await load.pause();
   });
   test("fails when one bit of an answer is wrong", async () => {
-    const load = await begun(make(), 3, echo(10_007));
+    const load = await begun(make(), 3, await server(spoiler(10_007)));
     expect(await failureOf(load)).toContain("wrong bytes came back");
   });
+  // UDP has none to close.
+  if (server === echoDatagrams) return;
   test("fails when the server closes a connection", async () => {
     let connections = 0;
-    const port = serve({
-      open: (wire: Socket) => {
-        if (++connections === 2) wire.end();
-      },
-      data: (wire, chunk) => void wire.write(chunk),
-    });
+    const closeSecond = (wire: Socket): void => {
+      if (++connections === 2) wire.end();
+    };
+    const data = (wire: Socket, chunk: Buffer): void => void wire.write(chunk);
+    const port =
+      server === echoThroughTls
+        ? serve({ handshake: closeSecond, data }, identity)
+        : serve({ open: closeSecond, data });
     const load = make();
     closers.push(() => load.close());
     const failure = failureOf(load);
     await load.open(3, port);
     load.start();
     expect(await failure).toMatch(/closed|gone/u);
+  });
+});
+
+describe("DatagramLoad", () => {
+  test("fails when a datagram comes twice", async () => {
+    let count = 0;
+    const socket = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      socket: {
+        data(from, chunk, port, address) {
+          from.send(chunk, port, address);
+          if (++count === 100) from.send(chunk, port, address);
+        },
+      },
+    });
+    closers.push(() => socket.close());
+    const load = await begun(datagrams(), 3, socket.port);
+    expect(await failureOf(load)).toContain("wrong bytes came back");
+  });
+  test("fails when nobody is there", async () => {
+    const socket = await Bun.udpSocket({ hostname: "127.0.0.1" });
+    const { port } = socket;
+    socket.close();
+    const load = await begun(datagrams(), 3, port);
+    expect(await failureOf(load)).toContain("ECONNREFUSED");
+  });
+});
+
+describe("TlsEchoLoad", () => {
+  test("does not open, and says why, when the server closes a connection before the handshake", async () => {
+    const port = serve({ open: (wire: Socket) => void wire.end(), data: () => undefined });
+    const load = new TlsEchoLoad({ bytes: 64 });
+    closers.push(() => load.close());
+    expect(await load.open(3, port).then(() => "open", String)).toContain("disconnected before secure TLS");
   });
 });
 

@@ -33,7 +33,7 @@ const results: Results = {
   },
   quick: false,
   workloads: [summary],
-  micro: [],
+  micro: [{ name: "send", figures: [{ name: "64 B", avg: 31.25, min: 20, p50: 30, p99: 250 }] }],
 };
 
 describe("pageOf()", () => {
@@ -45,13 +45,18 @@ describe("pageOf()", () => {
   });
   test("has every promise with what was measured and its verdict", () => {
     expect(page).toContain(
-      "| echo64 | asyncore, server CPU per message : raw, at most 1.05 | 1.220 (1.215 to 1.225) | missed |",
+      "| echo64 | asyncore, server CPU per message : raw, at most 1.05 | 1.220 (1.215 to 1.225) | missed | 16 % |",
+    );
+  });
+  test("has the single functions", () => {
+    expect(page).toContain(
+      "| ns | mean | p50 | p99 |\n| --- | ---: | ---: | ---: |\n| send: 64 B | 31.3 | 30.0 | 250 |",
     );
   });
   test("has a table and both charts of each workload, without columns that nobody has", () => {
     expect(page).toContain(
       "|  | messages/s | CPU us/message | ratio |\n| --- | ---: | ---: | ---: |\n" +
-        "| raw | 100,000 | 10.00 | 1 |\n| asyncore | 81,967 | 12.20 | 1.22 |\n",
+        "| raw | 100,000 | 10.00 | 1 |\n| asyncore | 81,967 | 12.20 | 1.22 (1.21 to 1.23) |\n",
     );
     expect(page).toContain('srcset="echo64-dark.svg"');
     expect(page).toContain('src="echo64-light.svg"');
@@ -74,7 +79,7 @@ describe("chartOf()", () => {
 
 test("isOurs() knows our servers from their names", () => {
   const ours = ["asyncore", "asyncore loop()", "asyncore, 10,000 idle"];
-  const others = ["asyncio", "raw Bun.listen", "CPython, select"];
+  const others = ["asyncio", "raw Bun.listen", "CPython asyncore, select"];
   expect([...ours, ...others].map(isOurs)).toEqual([true, true, true, false, false, false]);
 });
 

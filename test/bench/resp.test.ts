@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 import { measureResp, respNames, respSummary } from "../../bench/macro/resp.ts";
-import { findRespTools, requestsPerSecond, RespServer } from "../../bench/macro/resp-servers.ts";
+import { benchmarkResult, findRespTools, RespServer } from "../../bench/macro/resp-servers.ts";
 import type { Environment } from "../../bench/macro/environment.ts";
 import type { Figures, Target } from "../../bench/macro/workload.ts";
 import { chartOf, hasFigures } from "../../bench/report/charts.ts";
@@ -66,23 +66,44 @@ describe("respSummary()", () => {
   });
 });
 
-test("requestsPerSecond() finds the figure in what redis-benchmark prints, and nothing where there is none", () => {
-  const head = '"test","rps","avg_latency_ms","min_latency_ms"\n';
-  expect(requestsPerSecond(`${head}"PING_MBULK","123456.78","0.1","0.2"\n`)).toBe(123_456.78);
-  expect(requestsPerSecond(`${head}"SET","0.00","0.1","0.2"\n`)).toBeUndefined();
-  expect(requestsPerSecond(head)).toBeUndefined();
-  expect(requestsPerSecond("")).toBeUndefined();
+describe("benchmarkResult()", () => {
+  const head =
+    '"test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms"\n';
+  test("finds throughput and latencies in what redis-benchmark prints", () => {
+    const row = '"PING_MBULK","123456.78","0.2","0.1","0.211","0.3","0.407"\n';
+    const result = benchmarkResult(head + row);
+    expect(result?.perSecond).toBe(123_456.78);
+    expect(result?.p50Us).toBeCloseTo(211);
+    expect(result?.p99Us).toBeCloseTo(407);
+  });
+  test("has the throughput alone where there are no latencies", () => {
+    expect(benchmarkResult('"test","rps"\n"GET","5.50"\n')).toEqual({ perSecond: 5.5 });
+  });
+  test("is undefined where there is no result", () => {
+    expect(benchmarkResult(`${head}"SET","0.00","0.1","0.1","0.1","0.1","0.1"\n`)).toBeUndefined();
+    expect(benchmarkResult(head)).toBeUndefined();
+    expect(benchmarkResult("")).toBeUndefined();
+  });
 });
 
 describe("without redis-server", () => {
   const absent = (): Promise<ReturnType<typeof respSummary>[]> =>
-    measureResp(environment, { wanted: (name) => name === "resp", rounds: 1, quick: true, tools: undefined });
+    measureResp(environment, {
+      wanted: (name) => name === "resp",
+      rounds: 1,
+      quick: false,
+      tools: undefined,
+    });
   test("every part says that it is absent, and why", async () => {
     const parts = await absent();
     expect(parts.map(({ name }) => name)).toEqual(respNames.filter((name) => name !== "resp"));
     for (const part of parts) {
       expect(hasFigures(part)).toBe(false);
-      expect(part).toMatchObject({ targets: [], broken: [] });
+      expect(part.broken).toEqual([]);
+      expect(part.targets).toHaveLength(6);
+      for (const { measured, verdict } of part.targets) {
+        expect({ measured, verdict }).toEqual({ measured: undefined, verdict: "no verdict: no figures" });
+      }
       expect(part.notes.join("")).toStartWith("absent: needs redis-server and redis-benchmark");
     }
   });
@@ -121,6 +142,11 @@ describe.skipIf(tools === undefined)(`with redis-server${missing}`, () => {
     for (const [name, { figures: measured, ratio }] of Object.entries(part.peers)) {
       expect(measured["messagesPerSecond"]?.median).toBeGreaterThan(0);
       expect(measured["cpuUsPerMessage"]?.median).toBeGreaterThan(0);
+      const [p50, p99] = [measured["p50Us"]?.median ?? 0, measured["p99Us"]?.median ?? 0];
+      expect(p50).toBeGreaterThan(0);
+      expect(p99).toBeGreaterThanOrEqual(p50);
+      // More than a megabyte: bytes, and not kilobytes.
+      expect(measured["peakRssBytes"]?.median).toBeGreaterThan(1e6);
       expect(ratio === undefined).toBe(name.startsWith("redis-server"));
     }
     expect(part.targets).toHaveLength(6);

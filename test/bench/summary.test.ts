@@ -23,7 +23,9 @@ describe("summarize()", () => {
   test("has no word of a peer that never ran", () => {
     const summary = summarize(resultOf([figures(10)], [undefined], [cpu("at most", 1)]), true);
     expect(Object.keys(summary.peers)).toEqual(["raw"]);
-    expect(summary.targets).toEqual([]);
+    expect(summary.targets).toEqual([
+      { target: cpu("at most", 1), measured: undefined, verdict: "no verdict: no figures" },
+    ]);
   });
   test("judges promises, and not after a quick run", () => {
     const result = resultOf(
@@ -44,6 +46,24 @@ describe("summarize()", () => {
       summarize(resultOf([figures(10)], [figures(20, more)], [target]), true).targets[0]?.verdict;
     expect(verdict({})).toBe("missed");
     expect(verdict(idle)).toBe("no verdict: the server had CPU to spare");
+  });
+  test("does not call throughput met in comparison with one that was held back", () => {
+    const target = { ...cpu("at least", 1), figure: "messagesPerSecond" };
+    const verdict = (more: Record<string, number>, bound = target): unknown =>
+      summarize(
+        resultOf(
+          [figures(20, { messagesPerCpuSecond: 50_000, ...more })],
+          [figures(10, { messagesPerCpuSecond: 100_000 })],
+          [bound],
+        ),
+        true,
+      ).targets[0]?.verdict;
+    expect(verdict({})).toBe("met");
+    const none = "no verdict: the generator held the other one back";
+    expect(verdict({ generatorCpuShare: 0.99 })).toBe(none);
+    expect(verdict({ serverCpuShare: 0.5 })).toBe(none);
+    // CPU is the server's, whoever held it back.
+    expect(verdict({ generatorCpuShare: 0.99 }, { ...target, figure: "messagesPerCpuSecond" })).toBe("met");
   });
   test("says where the generator was the bottleneck", () => {
     const busy = { generatorCpuShare: 0.99 };

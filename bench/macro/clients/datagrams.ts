@@ -5,6 +5,7 @@
  */
 import type { udp } from "bun";
 
+import { Latency } from "../latency.ts";
 import { within } from "../server-process.ts";
 import type { PausableLoad } from "../slices.ts";
 import type { ClientJob } from "../workload.ts";
@@ -12,12 +13,15 @@ import type { ClientJob } from "../workload.ts";
 interface Exchange {
   readonly socket: udp.ConnectedSocket<"buffer">;
   readonly message: Buffer;
+  /** When it went out. */
+  begun: number;
   serial: number;
 }
 
 export class DatagramLoad implements PausableLoad {
   readonly bytesPerMessage: number;
   bytes = 0;
+  readonly latency: Latency = new Latency();
   readonly failed: Promise<never>;
   readonly #reject: (error: Error) => void;
   #exchanges: readonly Exchange[] = [];
@@ -53,23 +57,25 @@ export class DatagramLoad implements PausableLoad {
         error: (...told: unknown[]) => this.#reject(new Error(String(told.at(-1)))),
       },
     });
-    const exchange: Exchange = { socket, message, serial: 0 };
+    const exchange: Exchange = { socket, message, begun: 0, serial: 0 };
     return exchange;
   }
 
   #received(exchange: Exchange, payload: Buffer): void {
     if (!payload.equals(exchange.message)) {
-      this.#reject(new Error("a wrong datagram came back"));
+      this.#reject(new Error("wrong bytes came back"));
       return;
     }
     this.bytes += payload.length;
+    this.latency.record(performance.now() - exchange.begun);
     exchange.message.writeUInt32LE(++exchange.serial, 0);
     if (this.#running) this.#send(exchange);
     else if (++this.#resting === this.#exchanges.length) this.#allRest?.();
   }
 
-  #send({ socket, message }: Exchange): void {
-    if (!socket.send(message)) this.#reject(new Error("no room to send"));
+  #send(exchange: Exchange): void {
+    exchange.begun = performance.now();
+    if (!exchange.socket.send(exchange.message)) this.#reject(new Error("no room to send"));
   }
 
   start(): void {
