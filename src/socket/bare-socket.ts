@@ -16,8 +16,6 @@ export abstract class BareSocket implements Socket {
   readonly family: number;
   origin: Address | undefined = undefined;
   #released: Released | undefined;
-  /** For the kind: the deadline of close() has ended the wait for what was not sent. */
-  protected closeTimedOut = false;
 
   constructor(family: number) {
     this.family = family;
@@ -54,6 +52,10 @@ export abstract class BareSocket implements Socket {
   }
   /** Bytes that were accepted and did not get out. */
   protected abstract readonly unsentBytes: number;
+  /** Whether the deadline of close() has ended the wait for these. */
+  protected get closeTimedOut(): boolean {
+    return false;
+  }
 
   get tls(): TlsSession | undefined {
     return undefined;

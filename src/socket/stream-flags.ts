@@ -19,3 +19,5 @@ export const BLOCKED = 64;
 export const HIGH = 128;
 export const PAUSED = 256;
 export const FLUSH_QUEUED = 512;
+/** After close() the peer took too long to take what was queued. */
+export const CLOSE_TIMED_OUT = 1024;

@@ -34,6 +34,7 @@ import type { SocketObserver, SocketState, StreamLimits } from "./socket.ts";
 import { overBudget, overCap, recvRefusal, sendRefusal } from "./stream-errors.ts";
 import {
   BLOCKED,
+  CLOSE_TIMED_OUT,
   CLOSE_WANTED,
   EOF,
   EOF_TOLD,
@@ -78,8 +79,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
   #sendError: OSError | undefined;
   #deadline: TimerHandle;
   #securing: PlainTail | undefined;
-  /** Bytes that were accepted and did not get out. */
-  #unsent = 0;
+  protected unsentBytes = 0;
 
   constructor(family: number, state: "idle" | "open", habit: SendHabit = new SendHabit()) {
     super(family);
@@ -645,7 +645,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
 
   #armFlushDeadline(): void {
     this.arm(this.limits.closeTimeoutMs, () => {
-      this.closeTimedOut = true;
+      this.#flags |= CLOSE_TIMED_OUT;
       this.#release();
       this.wireTerminate();
     });
@@ -672,14 +672,14 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.#drop();
   }
 
-  protected get unsentBytes(): number {
-    return this.#unsent;
+  protected override get closeTimedOut(): boolean {
+    return (this.#flags & CLOSE_TIMED_OUT) !== 0;
   }
 
   #drop(): void {
     this.#throttle?.stop();
     this.#throttle = undefined;
-    this.#unsent += this.bufferedAmount;
+    this.unsentBytes += this.bufferedAmount;
     if (this.#queue !== NOTHING) this.#queue.clear();
     this.#securing?.clear();
     this.#securing = undefined;

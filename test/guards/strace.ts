@@ -26,6 +26,8 @@ export interface Call {
   readonly name: string;
   /** By the thread that runs the program's JavaScript. */
   readonly main: boolean;
+  /** There was nothing to do for it: EAGAIN. */
+  readonly inVain: boolean;
 }
 
 /** The calls of a stretch of a program. */
@@ -39,6 +41,11 @@ export class Calls {
   /** How many calls of these names the program's own thread made. */
   of(names: readonly string[]): number {
     return this.#calls.filter(({ name, main }) => main && names.includes(name)).length;
+  }
+
+  /** How many of them found nothing to receive, or no room to send. */
+  inVain(names: readonly string[]): number {
+    return this.#calls.filter(({ name, main, inVain }) => main && inVain && names.includes(name)).length;
   }
 
   /** How many calls of other names the program's own thread made, or with `ofAllThreads` any. */
@@ -57,12 +64,18 @@ export class Calls {
   }
 }
 
+/** Whether a line of strace's is the reception of `mark`. */
+function receives(mark: string | number): (line: string) => boolean {
+  if (typeof mark === "string") return (line) => line.includes(`"${mark}`);
+  return (line) => line.endsWith(` = ${mark}`) && line.includes("recv");
+}
+
 export class Traced implements AsyncDisposable {
   readonly #folder: string;
   readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
   #said = "";
 
-  /** `program`: its path in the repository, and its arguments. It prints its port, and ends when its input does. */
+  /** `program`: its path in the repository, and its arguments. Its first line ends with its port; it ends when its input does. */
   constructor(...program: readonly string[]) {
     this.#folder = mkdtempSync(path.join(tmpdir(), "asyncore-strace-"));
     const options = ["-f", "-qq", "-s", String(SHOWN_BYTES), "-o", this.#file];
@@ -84,16 +97,21 @@ export class Traced implements AsyncDisposable {
 
   async port(): Promise<number> {
     await until(() => this.#said.includes("\n"), "the port", 20_000);
-    return Number.parseInt(this.#said, 10);
+    return Number(/(\d+)\n/.exec(this.#said)?.[1]);
   }
 
-  /** Ends the program. @returns its calls, from when it received `first` until it received `last` */
-  async between(first: string, last: string): Promise<Calls> {
+  /**
+   * Ends the program. `first` and `last`: how what it receives begins; or, for what is encrypted or has no room for a mark,
+   * how many bytes one call receives.
+   *
+   * @returns its calls, from when it received `first` until it received `last`
+   */
+  async between(first: string | number, last: string | number): Promise<Calls> {
     void this.#child.stdin.end();
     await within(this.#child.exited, "the end of the program");
     const lines = readFileSync(this.#file, "latin1").split("\n");
-    const from = lines.findIndex((line) => line.includes(`"${first}`));
-    const to = lines.findIndex((line) => line.includes(`"${last}`));
+    const from = lines.findIndex(receives(first));
+    const to = lines.findIndex(receives(last));
     if (from < 0 || to < from) throw new Error(`no ${first} … ${last} among ${lines.length} system calls`);
     const [main] = (lines[from] as string).split(" ", 1);
     const calls: Call[] = [];
@@ -101,7 +119,8 @@ export class Traced implements AsyncDisposable {
       // Where another thread's call has cut one in two, the half counts that has the result. Signals are no calls.
       if (line.endsWith("<unfinished ...>")) continue;
       const [, thread, name] = /^(\d+) +(?:<\.\.\. )?(\w+)(?:\(| resumed>)/.exec(line) ?? [];
-      if (name !== undefined) calls.push({ name, main: thread === main });
+      if (name !== undefined)
+        calls.push({ name, main: thread === main, inVain: line.includes(" = -1 EAGAIN ") });
     }
     return new Calls(calls);
   }
