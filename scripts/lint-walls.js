@@ -6,7 +6,7 @@ const src = resolve(import.meta.dirname, "..", "src");
 
 /** What the files of each folder of src/ (or each file at its top) may import: rooms of src/, and modules by name. */
 const rooms = {
-  base: { may: [], modules: ["node:net", "node:os", "node:util"] },
+  base: { may: [], modules: [] },
   bytes: { may: ["base"], modules: ["node:buffer"] },
   socket: { may: ["base", "bytes"], modules: ["node:*", "bun", "bun:*"] },
   dispatcher: { may: ["base", "bytes", "socket"], modules: ["node:*"] },

@@ -111,9 +111,6 @@ for (const [room, floor] of Object.entries(floors)) {
       ...deviceModules.slice(0, 11),
     );
     if (room === "base" || room === "bytes") plant(file, "walls(imports)", ...deviceModules);
-    // node:net is there for isIP() alone, which is text work.
-    if (room === "base")
-      plant(file, undefined, ...imports("node:net"), ...imports("node:os"), ...imports("node:util"));
     if (!isFile)
       plant(file, undefined, ...imports(file === `${room}/planted.ts` ? "./target.ts" : "../target.ts"));
   }

@@ -34,7 +34,7 @@ export function readIp(text: string, words: Uint32Array): 0 | 4 | 6 {
 
 const SCRATCH = new Uint32Array(4);
 /** What may name the interface of a link-local address. */
-const ZONE = /%[0-9a-z.:-]+$/iu;
+const ZONE = /%[0-9A-Za-z.:-]+$/u;
 
 /** 4 or 6 for a numeric address, with or without a zone (`fe80::1%eth0`), 0 for anything else: what `node:net`'s `isIP` says. */
 export function ipVersion(text: unknown): 0 | 4 | 6 {

@@ -7,7 +7,8 @@ import { Dispatcher } from "./dispatcher.ts";
 
 /**
  * A dispatcher that is writable while it has something to send or is not connected yet. `send()` may be called from
- * `connect()` on; what is sent before the connection stands goes out when it does.
+ * `connect()` on; what is sent before the connection stands goes out when it does. Bytes that the kernel takes at once are
+ * never waiting, so, as under asyncore, a send need not be followed by a `handleWrite()`.
  *
  * @example A client that sends at once
  * ```ts

@@ -204,7 +204,8 @@ export class Dispatcher implements Hooked {
 
   /**
    * Sends all of `data`: what the kernel does not take now is kept and follows. Sends of one turn go out in one
-   * write. The caller may reuse its memory at once.
+   * write; where the listener's channels have sent bytes once a turn so far, the turn's first goes out by itself. The caller
+   * may reuse its memory at once.
    *
    * With `MSG_OOB` the last byte of `data` is urgent; it goes out at once, or not at all (0) while something is queued.
    *

@@ -77,14 +77,26 @@ export interface SockAddr {
   readonly length: number;
 }
 
+/** An IPv4 address as text, made anew only when it is another one than before. */
+class Host4 {
+  #bits = 0;
+  #text = "0.0.0.0";
+  of(bits: number): string {
+    if (bits !== this.#bits) {
+      this.#bits = bits;
+      this.#text = `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}`;
+    }
+    return this.#text;
+  }
+}
+
 export class Libc {
   readonly #c: Symbols;
   readonly #name: Uint8Array<ArrayBuffer> = cells(SOCKADDR_BYTES);
   readonly #nameView: DataView = new DataView(this.#name.buffer);
   readonly #text: Uint8Array<ArrayBuffer> = cells(64);
-  /** The host that getpeername4() told last, as a number and as text. */
-  #lastBits = 0;
-  #lastHost = "0.0.0.0";
+  readonly #peerHost = new Host4();
+  readonly #ownHost = new Host4();
   readonly #int: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(4));
   readonly #length: Uint32Array<ArrayBuffer> = new Uint32Array(new ArrayBuffer(4));
   #polled: Int32Array<ArrayBuffer> = new Int32Array(new ArrayBuffer(64));
@@ -157,12 +169,14 @@ export class Libc {
   getpeername4(fd: number): Address | undefined {
     this.#length[0] = SOCKADDR_BYTES;
     if (this.#c.getpeername(fd, this.#name, this.#length) < 0) return undefined;
-    const bits = this.#nameView.getUint32(4, false);
-    if (bits !== this.#lastBits) {
-      this.#lastBits = bits;
-      this.#lastHost = `${bits >>> 24}.${(bits >>> 16) & 255}.${(bits >>> 8) & 255}.${bits & 255}`;
-    }
-    return [this.#lastHost, this.#nameView.getUint16(2, false)];
+    return [this.#peerHost.of(this.#nameView.getUint32(4, false)), this.#nameView.getUint16(2, false)];
+  }
+
+  /** {@link getsockname} of a connection of AF_INET. */
+  getsockname4(fd: number): Address | undefined {
+    this.#length[0] = SOCKADDR_BYTES;
+    if (this.#c.getsockname(fd, this.#name, this.#length) < 0) return undefined;
+    return [this.#ownHost.of(this.#nameView.getUint32(4, false)), this.#nameView.getUint16(2, false)];
   }
 
   /** getsockopt(2) for options that are an int. */

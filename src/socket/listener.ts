@@ -42,10 +42,8 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
   readonly #owner: ListenerOwner<S>;
   readonly #endpoint: Endpoint;
   readonly #backlog: number;
-  /** The local address of the last connection … */
+  /** The local address of the last connection: nearly all have the same. */
   name: Address | undefined = undefined;
-  /** … and whether all of them have it. */
-  oneName = false;
   /** Whether a connection from `address` is to be had at all; asked before anything is done for it. */
   filter: ((address: Address) => boolean) | undefined = undefined;
   #tls: TlsContext | undefined;
@@ -187,7 +185,7 @@ export class Listener<S extends Accepted> implements BunOwner, HandshakeOwner {
 
   #resumeIfRoom(): void {
     if (!this.#paused || this.#closed || this.#held) return;
-    if (this.#queue.length === 0 && this.#handshakes.size <= MAX_HANDSHAKES / 2) this.#resume();
+    if (this.#queue.length === 0 && this.#handshakes.size <= MAX_HANDSHAKES * STUCK_PART) this.#resume();
   }
 
   // It takes a descriptor. Where there is none the connection in hand must not be lost, and accepting is tried again.

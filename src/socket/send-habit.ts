@@ -1,7 +1,7 @@
 /**
  * Whether the channels of a listener send once a turn, as those of an echo or of a server with one answer to a request do.
  * Then a turn's first send is its only one, and the socket need not wait for others: it writes at once, without a copy.
- * Shared by all connections of a listener, for they run the same program; a socket that the program made has its own.
+ * Shared by all connections that the kernel's listener gave, for they run the same program; every other socket has its own.
  */
 
 /** After so many turns in which no channel sent twice, the next first send is taken for the only one. */

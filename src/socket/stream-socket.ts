@@ -358,18 +358,16 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
       if (this.#queue.length !== 0) this.flush();
       if ((this.#flags & BLOCKED) === 0 && this.#throttle === undefined) {
         taken = this.wireWrite(bytes, 0, count);
-        if (taken < 0) this.#writeFailed();
-        else if (taken < count) this.#flags |= BLOCKED;
+        if (taken >= 0 && taken < count) this.#flags |= BLOCKED;
       }
-    }
-    if (this.#broken !== undefined) {
-      // Lost in this very call: accepted like all that is on its way when a connection dies; the end is told soon.
-      this.bytesSent += count;
-      return count;
     }
     if (taken < count) {
       const queue = this.#ownQueue();
-      if (queue.charge + count - taken > this.limits.maxBufferedBytes) this.#overflow(count);
+      // A connection that is gone is nobody's mistake: the write at the end of the turn meets it too, and tells.
+      const gone = taken < 0;
+      if (gone) taken = 0;
+      const charge = queue.charge + count - taken;
+      if (charge > this.limits.maxBufferedBytes && !gone) this.#overflow(count);
       if ((this.#flags & BLOCKED) !== 0) queue.stall();
       queue.append(bytes, taken);
     }
@@ -573,6 +571,8 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     this.#observer = undefined;
     switch (this.#state) {
       case "open":
+        // A write has met the end of the connection already.
+        if (this.#broken !== undefined) break;
         this.#input.clear();
         this.#state = "flushing";
         this.#flags |= FIN_WANTED;
@@ -585,24 +585,21 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
         if ((this.#state as SocketState) === "flushing") this.#armFlushDeadline();
         return;
       case "connecting":
-        if (this.bufferedAmount > 0) {
-          // What was accepted is still owed to the peer: wireOpened() goes on from here.
-          this.#flags |= CLOSE_WANTED;
-          return;
-        }
-        this.#release();
-        this.wireTerminate();
+        if (this.bufferedAmount === 0) break;
+        // What was accepted is still owed to the peer: wireOpened() goes on from here.
+        this.#flags |= CLOSE_WANTED;
         return;
       case "idle":
       case "listening":
       case "ended":
-        this.#release();
-        this.wireTerminate();
-        return;
+        break;
       case "flushing":
       case "lingering":
       case "closed":
+        return;
     }
+    this.#release();
+    this.wireTerminate();
   }
 
   abort(): void {

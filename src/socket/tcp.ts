@@ -68,8 +68,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     if (type !== SOCK_STREAM) {
       throw osError("EPROTONOSUPPORT", { syscall: "socket", detail: `no socket type ${String(type)}` });
     }
-    const socket = new TcpSocket(family);
-    socket.#made = made(tls, preface);
+    const own = made(tls, preface);
+    const socket = new TcpSocket(family, undefined, own.habit);
+    socket.#made = own;
     const c = libc();
     socket.#endpoint = c === undefined ? new PlainEndpoint(family) : new LibcEndpoint(c, family, type);
     return socket;
@@ -90,8 +91,9 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
       throw osError("EINVAL", { syscall: "listen", detail: `descriptor ${fd} does not listen for streams` });
     }
     const family = c.getsockopt(fd, SOL_SOCKET, SO_DOMAIN);
-    const socket = new TcpSocket(family);
-    socket.#made = made(tls, preface);
+    const own = made(tls, preface);
+    const socket = new TcpSocket(family, undefined, own.habit);
+    socket.#made = own;
     socket.#endpoint = new LibcEndpoint(c, family, SOCK_STREAM, fd);
     return socket;
   }
@@ -123,20 +125,22 @@ export class TcpSocket extends StreamSocket implements BunOwner, ListenerOwner<T
     return peer ?? [wire.remoteAddress ?? "", wire.remotePort ?? 0];
   }
 
-  // Nearly all connections of a listener have the same name. One that is not bound to a wildcard gives them its own, and
-  // Bun is not asked: it would make a string for each, and keep it.
+  // Nearly all connections of a listener have the same name, and share it. Not all: behind a transparent proxy it is what
+  // the client wanted to reach.
   #nameOfAccepted(wire: Wire): Address {
     const listener = this.#made?.listener;
     const last = listener?.name;
-    if (last !== undefined && listener?.oneName === true) return last;
-    const name: Address =
-      this.family === AF_UNIX ? this.getsockname() : [wire.localAddress ?? "", wire.localPort ?? 0];
+    if (last !== undefined && this.family === AF_UNIX) return last;
+    const name = this.#ownNameOf(wire);
     if (last !== undefined && sameAddress(last, name)) return last;
-    if (listener !== undefined) {
-      listener.name = name;
-      if (last === undefined) listener.oneName = sameAddress(name, this.getsockname());
-    }
+    if (listener !== undefined) listener.name = name;
     return name;
+  }
+
+  #ownNameOf(wire: Wire): Address {
+    if (this.family === AF_UNIX) return this.getsockname();
+    const name = this.family === AF_INET ? libc()?.getsockname4(wire.fd) : undefined;
+    return name ?? [wire.localAddress ?? "", wire.localPort ?? 0];
   }
 
   /** For the listener: a connection is waiting. */
@@ -623,7 +627,7 @@ interface Made {
   /** The name that connect() was given, for a certificate to be held against. */
   host: string;
   listener: Listener<TcpSocket> | undefined;
-  /** Its connections'. */
+  /** Its own, or its connections'. */
   readonly habit: SendHabit;
 }
 

@@ -1,6 +1,7 @@
 /**
  * One write per turn. While a channel is being dispatched its sends, and the sends its hook makes on other
- * channels, only collect; the end of the outermost dispatch writes each socket once. A send outside a dispatch (a
+ * channels, only collect (but for a first one that is taken for the only one, `send-habit.ts`); the end of the outermost
+ * dispatch writes each socket once. A send outside a dispatch (a
  * timer, a promise) is written by a microtask. Called by sockets (`queueFlush`) and by the dispatcher
  * (`enterTurn`/`leaveTurn`); must never let one socket's failure keep the others from being written.
  */

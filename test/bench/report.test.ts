@@ -8,7 +8,7 @@ import { chartOf, isOurs, overviewOf, themes } from "../../bench/report/charts.t
 import { pageOf } from "../../bench/report/page.ts";
 import { renderSvg } from "../../bench/report/render.ts";
 import { writeReport } from "../../bench/report/report.ts";
-import { type Results, writeResults } from "../../bench/report/results.ts";
+import { type Results, withAgain, writeResults } from "../../bench/report/results.ts";
 import { cpu, figures, resultOf } from "./kit.ts";
 
 const summary = summarize(
@@ -35,6 +35,24 @@ const results: Results = {
   workloads: [summary],
   micro: [{ name: "send", figures: [{ name: "64 B", avg: 31.25, min: 20, p50: 30, p99: 250 }] }],
 };
+
+describe("withAgain()", () => {
+  test("takes what was measured again, says so, and keeps the rest", () => {
+    const other = { ...summary, name: "other" };
+    const again: Results = {
+      ...results,
+      at: "2026-02-03T00:00:00.000Z",
+      environment: { ...results.environment, commit: "abc" },
+      workloads: [{ ...summary, about: "again", notes: ["a note"] }],
+    };
+    const both = withAgain({ ...results, workloads: [summary, other] }, again);
+    expect(both.workloads.map(({ name, about, notes }) => [name, about, notes])).toEqual([
+      ["echo64", "again", ["a note", "measured again by itself on 2026-02-03, commit abc"]],
+      ["other", summary.about, summary.notes],
+    ]);
+    expect(both.environment.commit).toBe("0123456789");
+  });
+});
 
 describe("pageOf()", () => {
   const page = pageOf(results);
