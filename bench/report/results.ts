@@ -31,10 +31,13 @@ export async function writeResults(file: string, results: Results): Promise<void
   await Bun.write(file, `{\n${members.join(",\n")}\n}\n`);
 }
 
-/** `results`, with the workloads of `again` in the place of those of the same name; they say when they were measured. */
+/** `results`, with the workloads of `again` in the place of those of the same name, or behind all; they say when they were measured. */
 export function withAgain(results: Results, again: Results): Results {
   const { commit = "unknown" } = again.environment;
   const note = `measured again by itself on ${again.at.slice(0, 10)}, commit ${commit}`;
   const renewed = new Map(again.workloads.map((one) => [one.name, { ...one, notes: [...one.notes, note] }]));
-  return { ...results, workloads: results.workloads.map((one) => renewed.get(one.name) ?? one) };
+  const kept = results.workloads.map((one) => renewed.get(one.name) ?? one);
+  const known = new Set(kept.map(({ name }) => name));
+  const added = [...renewed.values()].filter(({ name }) => !known.has(name));
+  return { ...results, workloads: [...kept, ...added] };
 }
