@@ -26,14 +26,14 @@ function silent(): Silent {
 }
 
 test("a listener whose handshakes leave accepts again when an eighth of them is gone, however many stay", () => {
-  let accepting = true;
   const endpoint = {
     canPause: true,
-    stopAccepting: () => {
-      accepting = false;
+    accepting: true,
+    stopAccepting(): void {
+      this.accepting = false;
     },
-    startAccepting: () => {
-      accepting = true;
+    startAccepting(): void {
+      this.accepting = true;
     },
   };
   const listener = new Listener<{ abort(): void; parkIfIdle(): void }>(
@@ -48,7 +48,7 @@ test("a listener whose handshakes leave accepts again when an eighth of them is 
     {} as TlsContext,
   );
   const clients: Silent[] = [];
-  while (accepting && clients.length < 2 * MOST) {
+  while (endpoint.accepting && clients.length < 2 * MOST) {
     const client = silent();
     clients.push(client);
     listener.bunOpened(client as unknown as Wire);
@@ -62,8 +62,8 @@ test("a listener whose handshakes leave accepts again when an eighth of them is 
     }
   };
   leave(MOST / 8 - 1);
-  expect(accepting).toBe(false);
+  expect(endpoint.accepting).toBe(false);
   leave(1);
-  expect(accepting).toBe(true);
+  expect(endpoint.accepting).toBe(true);
   listener.close();
 });
