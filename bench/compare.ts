@@ -17,11 +17,10 @@ import { commitOf } from "./macro/environment.ts";
 import { printEnvironment, printTable } from "./macro/print.ts";
 import { Runner } from "./macro/runner.ts";
 import { cellOf } from "./macro/words.ts";
-import type { Timing } from "./macro/workload.ts";
+import { fullTiming } from "./macro/workload.ts";
 import { workloads } from "./macro/workloads.ts";
 
 const DEFAULT = ["echo64", "bulk", "lines", "chat", "fanout", "churn", "idle"];
-const TIMING: Timing = { warmupMs: 500, warmupMessages: 300_000, windowMs: 1000, sliceMs: 250 };
 const root = path.join(import.meta.dir, "..");
 
 const { values, positionals } = parseArgs({
@@ -79,7 +78,7 @@ async function run(folder: string, commit: string): Promise<string[]> {
     const result = await runner.run(
       placed(workload, folder),
       rounds,
-      { ...TIMING, ...workload.timing },
+      { ...fullTiming, ...workload.timing },
       false,
     );
     broken.push(...result.broken.map((failure) => `${workload.name}: ${failure}`));

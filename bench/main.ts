@@ -13,14 +13,13 @@ import { printEnvironment, printSummary } from "./macro/print.ts";
 import { measureResp, RESP_ROUNDS, respNames } from "./macro/resp.ts";
 import { Runner } from "./macro/runner.ts";
 import { type Summary, summarize } from "./macro/summary.ts";
-import type { Timing } from "./macro/workload.ts";
+import { fullTiming, type Timing } from "./macro/workload.ts";
 import { workloads } from "./macro/workloads.ts";
 import { microBenches, runMicro } from "./micro/run-all.ts";
 import { hasFigures } from "./report/charts.ts";
 import { writeReport } from "./report/report.ts";
 import { type Results, resultsFolder, writeResults } from "./report/results.ts";
 
-const FULL: Timing = { warmupMs: 500, warmupMessages: 300_000, windowMs: 1000, sliceMs: 250 };
 const QUICK: Timing = { warmupMs: 40, warmupMessages: 2000, windowMs: 50, sliceMs: 50 };
 const QUICK_ROUNDS = 1;
 
@@ -63,7 +62,12 @@ const results = (microResults: Results["micro"]): Results => ({
 if (macro.length > 0 || resp || idleTimeouts) printEnvironment(runner.environment, quick);
 for (const workload of macro) {
   const planned = rounds ?? (quick ? QUICK_ROUNDS : workload.rounds);
-  const result = await runner.run(workload, planned, quick ? QUICK : { ...FULL, ...workload.timing }, quick);
+  const result = await runner.run(
+    workload,
+    planned,
+    quick ? QUICK : { ...fullTiming, ...workload.timing },
+    quick,
+  );
   const summary = summarize(result, !quick);
   printSummary(summary);
   summaries.push(summary);

@@ -116,6 +116,9 @@ export interface Timing {
   readonly sliceMs: number;
 }
 
+/** A run whose figures count. */
+export const fullTiming: Timing = { warmupMs: 500, warmupMessages: 300_000, windowMs: 1000, sliceMs: 250 };
+
 /** How to start the server of a peer. */
 export interface ServerCommand {
   readonly peer: string;

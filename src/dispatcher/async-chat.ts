@@ -2,10 +2,11 @@
  * `AsyncChat`: asynchat's class. Input is cut into frames by a terminator and handed to `collectIncomingData()` and
  * `foundTerminator()`; output is a queue of bytes and producers that is refilled as the peer takes it.
  */
-import { ArgumentRangeError, osError, type OSError, TLSError } from "../base/errors.ts";
+import { ArgumentRangeError, osError, type OSError } from "../base/errors.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
 import { findPrefixAtEnd } from "../bytes/terminator.ts";
 import type { Socket } from "../socket/socket.ts";
+import { plaintextBehind } from "../socket/tls-context.ts";
 import type { TlsOptions } from "../socket/tls-options.ts";
 import { type ChannelMap, socketMap } from "./channel-map.ts";
 import type { HookResult } from "./dispatch.ts";
@@ -119,10 +120,7 @@ export class AsyncChat extends Dispatcher {
   override startTls(options: TlsOptions): void {
     if (!this.accepting) {
       const behind = this.#input.length - this.#at + this.#collected;
-      if (behind > 0) {
-        const detail = `${behind} bytes of plaintext behind the request for TLS`;
-        throw new TLSError("PLAINTEXT_BEHIND", "handshake", { detail });
-      }
+      if (behind > 0) throw plaintextBehind(behind);
       this.channelDispatch.watch(this.initiateSend());
       if (this.#output.length > 0 || this.#pulling !== undefined) {
         throw osError("EAGAIN", { syscall: "startTls", detail: "a producer is not done" });

@@ -153,30 +153,13 @@ export class Libc {
   getsockname(fd: number): Address {
     this.#length[0] = SOCKADDR_BYTES;
     if (this.#c.getsockname(fd, this.#name, this.#length) < 0) this.#fail("getsockname");
-    return this.#decode();
+    return this.#decode(this.#ownHost);
   }
 
   /** getpeername(2): undefined while there is no peer. */
   getpeername(fd: number): Address | undefined {
     this.#length[0] = SOCKADDR_BYTES;
-    return this.#c.getpeername(fd, this.#name, this.#length) < 0 ? undefined : this.#decode();
-  }
-
-  /**
-   * The same for a connection of AF_INET, of which a listener has many: a microsecond less than Bun's two getters, which make a
-   * system call each, and one text for all connections of a host that come in a row.
-   */
-  getpeername4(fd: number): Address | undefined {
-    this.#length[0] = SOCKADDR_BYTES;
-    if (this.#c.getpeername(fd, this.#name, this.#length) < 0) return undefined;
-    return [this.#peerHost.of(this.#nameView.getUint32(4, false)), this.#nameView.getUint16(2, false)];
-  }
-
-  /** {@link getsockname} of a connection of AF_INET. */
-  getsockname4(fd: number): Address | undefined {
-    this.#length[0] = SOCKADDR_BYTES;
-    if (this.#c.getsockname(fd, this.#name, this.#length) < 0) return undefined;
-    return [this.#ownHost.of(this.#nameView.getUint32(4, false)), this.#nameView.getUint16(2, false)];
+    return this.#c.getpeername(fd, this.#name, this.#length) < 0 ? undefined : this.#decode(this.#peerHost);
   }
 
   /** getsockopt(2) for options that are an int. */
@@ -324,7 +307,7 @@ export class Libc {
     this.#c.freeaddrinfo(list);
   }
 
-  #decode(): Address {
+  #decode(hosts: Host4): Address {
     const length = this.#length[0] as number;
     const family = this.#nameView.getUint16(0, true);
     if (family === AF_UNIX) {
@@ -333,12 +316,13 @@ export class Libc {
       const end = path[0] === 0 ? -1 : path.indexOf(0);
       return (end < 0 ? path : path.subarray(0, end)).toString();
     }
-    const v6 = family === AF_INET6;
+    const port = this.#nameView.getUint16(2, false);
+    if (family !== AF_INET6) return [hosts.of(this.#nameView.getUint32(4, false)), port];
     const text = this.#text;
-    this.#c.inet_ntop(family, this.#name.subarray(v6 ? 8 : 4), text, text.length);
+    this.#c.inet_ntop(family, this.#name.subarray(8), text, text.length);
     const host = Buffer.from(text.subarray(0, text.indexOf(0))).toString("latin1");
-    const scope = v6 ? this.#nameView.getUint32(24, true) : 0;
-    return [scope === 0 ? host : `${host}%${scope}`, this.#nameView.getUint16(2, false)];
+    const scope = this.#nameView.getUint32(24, true);
+    return [scope === 0 ? host : `${host}%${scope}`, port];
   }
 }
 

@@ -3,9 +3,8 @@ import { osError, type OSError } from "../base/errors.ts";
 import { queueMemory } from "../bytes/queue-memory.ts";
 import type { SocketState } from "./socket.ts";
 
-/** Why `send()` refuses. `lost`: what a write, or the end of the connection, has told. */
-export function sendRefusal(state: SocketState, lost: OSError | undefined): OSError {
-  const syscall = "send";
+// Of a socket that is not connected yet, or closed; undefined for any other.
+function withoutConnection(state: SocketState, syscall: string): OSError | undefined {
   switch (state) {
     case "idle":
     case "listening":
@@ -16,29 +15,23 @@ export function sendRefusal(state: SocketState, lost: OSError | undefined): OSEr
       return osError("EBADF", { syscall, detail: "the socket is closed" });
     case "connecting":
     case "open":
-      return lost ?? osError("EPIPE", { syscall, detail: "sending was shut down" });
     case "ended":
-      return lost ?? osError("EPIPE", { syscall });
+      return undefined;
   }
+}
+
+/** Why `send()` refuses. `lost`: what a write, or the end of the connection, has told. */
+export function sendRefusal(state: SocketState, lost: OSError | undefined): OSError {
+  const syscall = "send";
+  const shut = state === "ended" ? {} : { detail: "sending was shut down" };
+  return withoutConnection(state, syscall) ?? lost ?? osError("EPIPE", { syscall, ...shut });
 }
 
 /** Why there is nothing to `recv()` and never will be; undefined while there may be. */
 export function recvRefusal(state: SocketState, securing: boolean): OSError | undefined {
   const syscall = "recv";
-  switch (state) {
-    case "connecting":
-      return securing ? undefined : osError("ENOTCONN", { syscall });
-    case "idle":
-    case "listening":
-      return osError("ENOTCONN", { syscall });
-    case "flushing":
-    case "lingering":
-    case "closed":
-      return osError("EBADF", { syscall, detail: "the socket is closed" });
-    case "open":
-    case "ended":
-      return undefined;
-  }
+  if (state === "connecting" && !securing) return osError("ENOTCONN", { syscall });
+  return withoutConnection(state, syscall);
 }
 
 /** `count` bytes on top of `length` that are queued would pass the channel's cap. */

@@ -20,7 +20,7 @@
 import type { TimerHandle } from "../base/clock.ts";
 import { armDeadline, clearDeadline } from "../base/deadline.ts";
 import { SHUT_RD, SHUT_WR } from "../base/constants.ts";
-import { osError, type OSError, TLSError } from "../base/errors.ts";
+import { osError, type OSError } from "../base/errors.ts";
 import { queueMemory } from "../bytes/queue-memory.ts";
 import { ReadBuffer } from "../bytes/read-buffer.ts";
 import { bytesOf, type SendData } from "../bytes/send-data.ts";
@@ -46,7 +46,7 @@ import {
   READ_SHUT,
 } from "./stream-flags.ts";
 import { type ByteRates, Throttle } from "./throttle.ts";
-import { handshakeTimedOut } from "./tls-context.ts";
+import { handshakeTimedOut, plaintextBehind } from "./tls-context.ts";
 import { type Flushable, queueFlush, turnNumber } from "./turn.ts";
 
 /** From this size on a piece is written at once instead of copied: its memcpy would cost more than a system call. */
@@ -284,10 +284,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
    * plain; what is sent from now on waits for {@link wireOpened}.
    */
   protected startSecuring(upgrade: () => void): void {
-    if (this.#input.length !== 0) {
-      const detail = `${this.#input.length} bytes of plaintext behind the request for TLS`;
-      throw new TLSError("PLAINTEXT_BEHIND", "handshake", { detail });
-    }
+    if (this.#input.length !== 0) throw plaintextBehind(this.#input.length);
     if ((this.#flags & (EOF | FIN_WANTED)) !== 0 || this.#broken !== undefined) {
       throw osError("ENOTCONN", { syscall: "startTls", detail: "one direction is closed already" });
     }
@@ -375,6 +372,7 @@ export abstract class StreamSocket extends BareSocket implements Flushable {
     return count;
   }
 
+  // Of each send: whether it is to be written at once. Also how the habit learns.
   #writesAtOnce(): boolean {
     const turn = turnNumber();
     const atOnce = this.#habit.sends(turn, this.#turn);

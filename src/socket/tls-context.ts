@@ -207,6 +207,13 @@ export function handshakeTimedOut(): TLSError {
   return new TLSError("HANDSHAKE_TIMEOUT", "handshake", {}, "ETIMEDOUT");
 }
 
+/** `bytes` came before the handshake and were not taken: they may be an attacker's. */
+export function plaintextBehind(bytes: number): TLSError {
+  return new TLSError("PLAINTEXT_BEHIND", "handshake", {
+    detail: `${bytes} bytes of plaintext behind the request for TLS`,
+  });
+}
+
 const servers = new WeakMap<TlsOptions, TlsContext>();
 const clients = new WeakMap<TlsOptions, TlsContext>();
 

@@ -156,18 +156,22 @@ function expectNoOthers(calls: Calls): void {
   expect(calls.except(USUAL, true), String(calls)).toBeLessThan(2 * MESSAGES);
 }
 
+function expectThoseOf(raw: Calls, calls: Calls): void {
+  const what = `${String(calls)}, raw ${String(raw)}`;
+  expect(calls.of(READS), what).toBe(raw.of(READS));
+  expect(calls.of(WRITES), what).toBe(raw.of(WRITES));
+  expect(calls.of(WAITS), what).toBeLessThanOrEqual(raw.of(WAITS) + FEW);
+  expect(calls.of(["epoll_ctl"]), what).toBe(0);
+  expectNoOthers(calls);
+}
+
 const reason = noStrace === undefined ? "" : ` (${noStrace})`;
 
 describe.skipIf(noStrace !== undefined)(`system calls of a server${reason}`, () => {
   test("are those of raw Bun.listen for a message in push mode", async () => {
     const raw = await pingPong(marked(sixtyFourBytes), "bench/peers/raw-bun-echo.ts");
     const calls = await pingPong(marked(sixtyFourBytes), "bench/peers/asyncore-echo.ts");
-    const what = `${String(calls)}, raw ${String(raw)}`;
-    expect(calls.of(READS), what).toBe(raw.of(READS));
-    expect(calls.of(WRITES), what).toBe(raw.of(WRITES));
-    expect(calls.of(WAITS), what).toBeLessThanOrEqual(raw.of(WAITS) + FEW);
-    expect(calls.of(["epoll_ctl"]), what).toBe(0);
-    expectNoOthers(calls);
+    expectThoseOf(raw, calls);
   });
 
   // A pass gives everybody else a turn of the event loop, in which the kernel may be asked once more.
@@ -192,12 +196,7 @@ describe.skipIf(noStrace !== undefined)(`system calls of a server${reason}`, () 
   test("are those of raw Bun.listen for a message over TLS", async () => {
     const raw = await pingPong(secured, "bench/peers/raw-bun-tls-echo.ts");
     const calls = await pingPong(secured, "bench/peers/asyncore-tls-echo.ts");
-    const what = `${String(calls)}, raw ${String(raw)}`;
-    expect(calls.of(READS), what).toBe(raw.of(READS));
-    expect(calls.of(WRITES), what).toBe(raw.of(WRITES));
-    expect(calls.of(WAITS), what).toBeLessThanOrEqual(raw.of(WAITS) + FEW);
-    expect(calls.of(["epoll_ctl"]), what).toBe(0);
-    expectNoOthers(calls);
+    expectThoseOf(raw, calls);
   });
 
   test("are one read and one write for 16 commands of the key-value server in one packet", async () => {

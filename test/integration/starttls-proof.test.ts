@@ -34,12 +34,11 @@ interface Guard {
 }
 const socketGuard: Guard = {
   file: "src/socket/stream-socket.ts",
-  condition:
-    "if (this.#input.length !== 0) {\n      const detail = `${this.#input.length} bytes of plaintext",
+  condition: "if (this.#input.length !== 0) throw plaintextBehind",
 };
 const chatGuard: Guard = {
   file: "src/dispatcher/async-chat.ts",
-  condition: "if (behind > 0) {\n        const detail = `${behind} bytes of plaintext",
+  condition: "if (behind > 0) throw plaintextBehind",
 };
 
 /** Tests of a file, by the names of theirs that are to be run. */

@@ -1,21 +1,20 @@
 import { describe, expect, test } from "bun:test";
 
+import { StandInSocket } from "../../bench/micro/stand-in-socket.ts";
 import type { Address } from "../../src/base/address.ts";
-import { AF_INET } from "../../src/base/constants.ts";
 import { streamLimits } from "../../src/socket/limits.ts";
 import { Dispatcher } from "../../src/index.ts";
 import type { Socket } from "../../src/socket/socket.ts";
-import { StreamSocket } from "../../src/socket/stream-socket.ts";
 import { enterTurn, leaveTurn } from "../../src/socket/turn.ts";
 
 /** A connection whose wire writes down what it is given, and takes as much as it is told to. */
-class Recorder extends StreamSocket {
-  readonly writes: string[] = [];
+class Recorder extends StandInSocket {
+  readonly written: string[] = [];
   /** What the next writes take; after that all. */
   takes: number[] = [];
 
   constructor() {
-    super(AF_INET, "open");
+    super();
     this.observe({ socketReady: () => undefined, socketChanged: () => undefined });
   }
 
@@ -31,43 +30,19 @@ class Recorder extends StreamSocket {
   /** After these the next turn's first send is written at once. */
   loneTurns(): void {
     for (let count = 0; count < 8; count++) this.turn("-");
-    this.writes.length = 0;
+    this.written.length = 0;
   }
   drain(): void {
     this.wireDrained();
   }
 
-  protected wireWrite(bytes: Uint8Array, offset: number, length: number): number {
+  protected override wireWrite(bytes: Uint8Array, offset: number, length: number): number {
     const taken = Math.min(this.takes.shift() ?? length, length);
-    if (taken > 0) this.writes.push(Buffer.from(bytes.subarray(offset, offset + taken)).toString());
+    if (taken > 0) this.written.push(Buffer.from(bytes.subarray(offset, offset + taken)).toString());
     return taken;
   }
-  protected wireShutdown(): void {
-    this.writes.push("FIN");
-  }
-  protected wirePause(): void {}
-  protected wireResume(): void {}
-  protected wireClose(): void {}
-  protected wireTerminate(): void {}
-
-  bind(): void {}
-  listen(): void {}
-  accept(): readonly [Socket, Address] | undefined {
-    return undefined;
-  }
-  connect(): void {}
-  getsockname(): Address {
-    return ["127.0.0.1", 1];
-  }
-  getpeername(): Address {
-    return ["127.0.0.1", 2];
-  }
-  getsockopt(): number {
-    return 0;
-  }
-  setsockopt(): void {}
-  fileno(): number {
-    return -1;
+  protected override wireShutdown(): void {
+    this.written.push("FIN");
   }
 }
 
@@ -80,25 +55,25 @@ describe("a stream with one send a turn", () => {
       expect(socket.bufferedAmount).toBe(1);
       leaveTurn();
     }
-    expect(socket.writes).toHaveLength(8);
+    expect(socket.written).toHaveLength(8);
     enterTurn();
     expect(socket.send(Buffer.from("ninth"))).toBe(5);
     expect(socket.bufferedAmount).toBe(0);
-    expect(socket.writes.at(-1)).toBe("ninth");
+    expect(socket.written.at(-1)).toBe("ninth");
     leaveTurn();
-    expect(socket.writes).toHaveLength(9);
+    expect(socket.written).toHaveLength(9);
   });
 
   test("that sends twice after all has two writes in order, and eight turns that collect", () => {
     const socket = new Recorder();
     socket.loneTurns();
     socket.turn("a", "b", "c");
-    expect(socket.writes).toEqual(["a", "bc"]);
+    expect(socket.written).toEqual(["a", "bc"]);
     for (let count = 0; count < 20; count++) socket.turn("d", "e");
-    expect(socket.writes.slice(2)).toEqual(Array.from({ length: 20 }, () => "de"));
+    expect(socket.written.slice(2)).toEqual(Array.from({ length: 20 }, () => "de"));
     socket.loneTurns();
     socket.turn("f", "g");
-    expect(socket.writes).toEqual(["f", "g"]);
+    expect(socket.written).toEqual(["f", "g"]);
   });
 
   test("loses nothing of a short write, and keeps no memory of the caller's", () => {
@@ -113,7 +88,7 @@ describe("a stream with one send a turn", () => {
     socket.drain();
     expect(socket.bufferedAmount).toBe(6);
     socket.drain();
-    expect(socket.writes.join("")).toBe("abcdefghi");
+    expect(socket.written.join("")).toBe("abcdefghi");
     expect(socket.bufferedAmount).toBe(0);
   });
 
@@ -125,7 +100,7 @@ describe("a stream with one send a turn", () => {
     socket.send(Buffer.from("bytes "));
     socket.send("text");
     leaveTurn();
-    expect(socket.writes).toEqual(["text bytes text"]);
+    expect(socket.written).toEqual(["text bytes text"]);
   });
 
   test("that is shut down or closed in the same turn sends its FIN behind the bytes", () => {
@@ -135,7 +110,7 @@ describe("a stream with one send a turn", () => {
     socket.send(Buffer.from("last"));
     socket.close();
     leaveTurn();
-    expect(socket.writes).toEqual(["last", "FIN"]);
+    expect(socket.written).toEqual(["last", "FIN"]);
     socket.abort();
   });
 
@@ -155,7 +130,7 @@ describe("a stream with one send a turn", () => {
     expect(() => socket.send(Buffer.from("too late"))).toThrow("ECONNRESET");
     socket.abort();
     await Promise.resolve();
-    expect([unsent, socket.writes]).toEqual([8, []]);
+    expect([unsent, socket.written]).toEqual([8, []]);
   });
 
   test.each([4, 40_000, 100_000])(
@@ -196,9 +171,9 @@ describe("a stream with one send a turn", () => {
     socket.loneTurns();
     socket.send(Buffer.from("a"));
     socket.send(Buffer.from("b"));
-    expect(socket.writes).toEqual([]);
+    expect(socket.written).toEqual([]);
     await Promise.resolve();
-    expect(socket.writes).toEqual(["ab"]);
+    expect(socket.written).toEqual(["ab"]);
   });
 });
 
